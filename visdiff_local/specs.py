@@ -1,0 +1,165 @@
+"""models.toml: every model the program knows, and the profiles that combine them.
+
+Unknown keys are errors, and all errors of a file are reported together.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from visdiff_local.errors import ProblemsError, UsageError
+
+Role = Literal["captioner", "vlm", "llm", "embedder"]
+ROLES: tuple[Role, ...] = ("captioner", "vlm", "llm", "embedder")
+BackendName = Literal["blip2", "vlm", "open_clip", "llama_cpp", "llama_server", "fake"]
+QuantizationName = Literal["", "nf4", "int8", "fp16", "bf16", "fp32"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSpec(_Strict):
+    """One ``[models.NAME]`` table."""
+
+    name: str = ""
+    backend: BackendName
+    repo: str = ""
+    """Where ``models fetch`` finds it."""
+    revision: str = ""
+    """Pinned commit; empty when it is not known yet, filled in by ``models fetch``."""
+    files: dict[str, str] = Field(default_factory=dict)
+    """File name → ``sha256:…``; an empty string when the checksum is not known yet."""
+    quantization: QuantizationName = ""
+    license: str = ""
+    commercial: bool | None = None
+    """Whether the licence allows commercial use; None when it is not known."""
+    memory_gib: float = Field(default=0.0, ge=0)
+    """Memory of the weights as they are opened, without activations."""
+    prompt: str = ""
+    """Prompt family: the suffix of the template files in ``prompts/``, e.g. ``nano``."""
+    chat: str = ""
+    """How a prompt is wrapped for this model: ``""`` (as it is), ``vicuna``, or ``template``."""
+    context: int = Field(default=4096, ge=64)
+    """Most tokens a prompt and its reply may take."""
+    max_new_tokens: int = Field(default=64, ge=1)
+    folder: str = ""
+    """Where it lies under the weights folder; its name unless given."""
+    url: str = ""
+    """``llama_server`` only: a server on loopback that is already running."""
+    multi_image: bool = False
+    """Whether the VLM takes several images in one prompt."""
+    domain: str = ""
+    """What the model was trained on, when that is not photographs at large."""
+
+    @model_validator(mode="after")
+    def _url_on_loopback(self) -> Self:
+        host = self.url.split("://")[-1].split("/")[0].rsplit(":", 1)[0]
+        if self.backend == "llama_server" and host not in ("127.0.0.1", "localhost", "[::1]"):
+            raise ValueError("url must be on loopback, such as http://127.0.0.1:8080")
+        return self
+
+
+class Profile(_Strict):
+    """One ``[profiles.NAME]`` table: which model plays which role."""
+
+    name: str = ""
+    description: str = ""
+    captioner: str
+    vlm: str
+    llm: str
+    embedder: str
+    gpu_gib: float = Field(default=0.0, ge=0)
+    """The smallest GPU that it was made for; 0 runs without one."""
+
+    def model_of(self, role: Role) -> str:
+        return str(getattr(self, role))
+
+
+class Registry(_Strict):
+    """A whole models.toml."""
+
+    models: dict[str, ModelSpec]
+    profiles: dict[str, Profile]
+
+    @model_validator(mode="after")
+    def _names_resolve(self) -> Self:
+        missing = [
+            f"profiles.{name}.{role}: no model is called {profile.model_of(role)!r}"
+            for name, profile in self.profiles.items()
+            for role in ROLES
+            if profile.model_of(role) not in self.models
+        ]
+        if missing:
+            raise ValueError("; ".join(missing))
+        return self
+
+    def profile(self, name: str) -> Profile:
+        """Raises :class:`UsageError` that lists the profiles there are."""
+        if name not in self.profiles:
+            known = ", ".join(self.profiles)
+            raise UsageError(f"no profile is called {name!r}; choose one of: {known}")
+        return self.profiles[name]
+
+    def model(self, name: str) -> ModelSpec:
+        """Raises :class:`UsageError` that lists the models there are."""
+        if name not in self.models:
+            known = ", ".join(self.models)
+            raise UsageError(f"no model is called {name!r}; choose one of: {known}")
+        return self.models[name]
+
+
+def bundled_models_toml() -> Path:
+    """The models.toml that ships with the program: in the wheel, or beside the package."""
+    package = Path(__file__).parent
+    inside = package / "models.toml"
+    return inside if inside.exists() else package.parent / "models.toml"
+
+
+def load_registry(path: Path | None = None) -> Registry:
+    """The bundled models.toml, with the entries of the user's own file over it.
+
+    Args:
+        path: the user's file; else the one that ``VISDIFF_MODELS`` names; else none.
+
+    Raises:
+        ProblemsError: everything that is wrong with the file, together.
+    """
+    tables = _read(bundled_models_toml())
+    if path is None and os.environ.get("VISDIFF_MODELS"):
+        path = Path(os.environ["VISDIFF_MODELS"])
+    if path is not None:
+        own = _read(path)
+        unknown = sorted(set(own) - {"models", "profiles"})
+        if unknown:
+            raise ProblemsError(str(path), [f"unknown table [{name}]" for name in unknown])
+        for section in ("models", "profiles"):
+            tables[section] = {**tables.get(section, {}), **own.get(section, {})}
+    for section in ("models", "profiles"):
+        tables[section] = {
+            name: {**entry, "name": name} for name, entry in tables.get(section, {}).items()
+        }
+    try:
+        return Registry.model_validate(tables)
+    except ValidationError as error:
+        where = str(path or bundled_models_toml())
+        raise ProblemsError(where, [_problem(dict(item)) for item in error.errors()]) from error
+
+
+def _read(path: Path) -> dict[str, dict[str, dict[str, object]]]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: there is no such models file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProblemsError(str(path), [str(error)]) from error
+
+
+def _problem(item: Mapping[str, object]) -> str:
+    location = item["loc"]
+    place = ".".join(str(part) for part in location) if isinstance(location, tuple) else ""
+    return f"{place}: {item['msg']}" if place else str(item["msg"])

@@ -1,0 +1,156 @@
+"""The vocabulary: every value that flows from one stage to the next. All frozen, tuples not lists."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Direction = Literal["a", "b"]
+"""Which set a hypothesis is more true of."""
+
+Standing = Literal["confirmed", "suggestive", "rejected"]
+"""What the statistics say of a hypothesis; see DESIGN, "Statistics"."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """One image file. ``id`` is the sha256 (hex) of its bytes: a moved or renamed file keeps it."""
+
+    id: str
+    path: Path
+    caption: str | None = None
+    """A caption that came with the image, in a table; no captioner is asked then."""
+    pair: str | None = None
+    """What this image is paired by (``--paired-by``), the same value in A and in B."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that was left out, and why."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Explore: hypotheses come from it. Validate: every number comes from it. Disjoint."""
+
+    explore: tuple[ImageRef, ...]
+    validate: tuple[ImageRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    image_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a hypothesis comes from: "caption", "image", "feature", "keyword" or "user"."""
+
+    proposer: str
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A candidate difference: ``text`` is said to be more true of the set ``direction``."""
+
+    text: str
+    direction: Direction
+    provenance: Provenance
+    similar: tuple[str, ...] = ()
+    """Near-equal hypotheses that this one stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A model's yes/no answer. ``unparsed``: it gave none; ``p_yes`` is then None, ``raw`` its text."""
+
+    answer: Literal["yes", "no", "unparsed"]
+    p_yes: float | None
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An image shown as evidence, with its score under the hypothesis."""
+
+    id: str
+    path: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """``a``/``b``: the images of that set which show the hypothesis's direction best (in the set it
+    is said to be true of, the highest scores; in the other, the lowest). ``against``: the images
+    that speak against it."""
+
+    a: tuple[Example, ...] = ()
+    b: tuple[Example, ...] = ()
+    against: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Scores of both sets over shared bins: ``edges`` (k + 1), counts ``a`` (k) and ``b`` (k)."""
+
+    edges: tuple[float, ...] = ()
+    a: tuple[int, ...] = ()
+    b: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredHypothesis:
+    """A hypothesis with its statistics on the validate half, oriented to its own direction."""
+
+    hypothesis: Hypothesis
+    auroc: float
+    auroc_ci: tuple[float, float]
+    p_value: float
+    q_value: float
+    mean_a: float
+    mean_b: float
+    verdict: Standing
+    prevalence_a: float | None = None
+    prevalence_b: float | None = None
+    adds_nothing: bool = False
+    """Explained away by the hypotheses ranked above it."""
+    unparsed: int = 0
+    """Images for which the ranker's model gave no answer."""
+    evidence: Evidence = field(default_factory=Evidence)
+    histogram: Histogram = field(default_factory=Histogram)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredDifference:
+    """An attribute computed from pixels or files, compared over all images of both sets."""
+
+    attribute: str
+    mean_a: float
+    mean_b: float
+    auroc: float
+    p_value: float
+    q_value: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetSummary:
+    """One side of ``run.json``'s ``sets``."""
+
+    name: str
+    n: int
+    explore: int
+    validate: int
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How often a model was asked, and how often the store knew the answer."""
+
+    computed: int = 0
+    from_store: int = 0
