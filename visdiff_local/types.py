@@ -1,8 +1,9 @@
 """The vocabulary: every value that flows from one stage to the next. All frozen, tuples not lists."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Direction = Literal["a", "b"]
 """Which set a hypothesis is more true of."""
@@ -115,7 +116,10 @@ class ScoredHypothesis:
     mean_b: float
     verdict: Standing
     prevalence_a: float | None = None
+    """The share of A's images that show it, with its interval; likewise for B."""
+    prevalence_a_ci: tuple[float, float] | None = None
     prevalence_b: float | None = None
+    prevalence_b_ci: tuple[float, float] | None = None
     adds_nothing: bool = False
     """Explained away by the hypotheses ranked above it."""
     unparsed: int = 0
@@ -146,6 +150,8 @@ class SetSummary:
     explore: int
     validate: int
     skipped: tuple[Skipped, ...] = ()
+    glance: tuple[Example, ...] = ()
+    """A few images, evenly spread over the set, to see it at a glance; their score is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +160,79 @@ class Calls:
 
     computed: int = 0
     from_store: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model played a role."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What is needed to do it again. ``config``: every option with its effective value."""
+
+    seed: int
+    profile: str
+    config: Mapping[str, Any]
+    models: Mapping[str, ModelInfo]
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The answer in one line. Where nothing was tested both numbers are None."""
+
+    verdict: Literal["differences found", "no difference found"]
+    p_global: float | None
+    min_detectable_auroc: float | None
+    """The smallest AUROC that sets of these sizes could have detected, at 80% power."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """The judge's grade of the hypothesis of this rank: 2 the difference, 1 near it, 0 neither."""
+
+    rank: int
+    grade: int | None
+    """None: the judge gave no answer."""
+    probabilities: tuple[float, ...] = ()
+    """Of the grades 0, 1, 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How well the ranked list names a difference that is known (the paper's Acc@k)."""
+
+    acc_at_1: float
+    acc_at_5: float
+    grades: tuple[Grade, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Images that are the same, or nearly so; ``across``: found in both sets."""
+
+    paths: tuple[str, ...]
+    exact: bool
+    across: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """Everything a run found out; ``run.json`` is this, written down."""
+
+    run: RunInfo
+    a: SetSummary
+    b: SetSummary
+    summary: Summary
+    differences: tuple[ScoredHypothesis, ...] = ()
+    """Best first, both directions."""
+    measured: tuple[MeasuredDifference, ...] = ()
+    evaluation: Evaluation | None = None
+    duplicates: tuple[Duplicates, ...] = ()
+    warnings: tuple[str, ...] = ()
+    calls: Mapping[str, Calls] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,159 @@
+"""RunConfig: every option of a run with its effective value, checked together."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from visdiff_local.errors import ProblemsError
+
+Proposer = Literal["caption", "image", "feature", "keyword"]
+PROPOSERS: tuple[Proposer, ...] = ("caption", "image", "feature", "keyword")
+RankerName = Literal["clip", "vqa", "caption-qa"]
+RANKERS: tuple[RankerName, ...] = ("clip", "vqa", "caption-qa")
+Sampling = Literal["random", "discriminative", "cluster"]
+
+
+class RunConfig(BaseModel):
+    """What to compare, how, and with which models. The defaults are the paper's where it has them.
+
+    Build it with :meth:`checked`, which reports every problem at once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    a: str
+    """A folder, a glob or a table (CSV, Parquet)."""
+    b: str
+    where_a: str | None = None
+    """Which rows of the table are A: a ``group_name``, or a condition on the columns."""
+    where_b: str | None = None
+    paired_by: str | None = None
+    """A column whose value pairs an image of A with one of B."""
+    out: str | None = None
+
+    profile: str = "nano"
+    models: str | None = None
+    weights: str | None = None
+    store: str | None = None
+    captioner: str | None = None
+    """A model of models.toml in place of the profile's; likewise the next three."""
+    vlm: str | None = None
+    llm: str | None = None
+    embedder: str | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    proposer: tuple[Proposer, ...] = ("caption",)
+    """Empty: nothing is proposed, and only what can be measured is compared."""
+    hypotheses: tuple[str, ...] = ()
+    """The user's own (``test``); nothing is proposed then."""
+    ranker: str = "clip"
+    """A ranker, a cascade ``clip>vqa`` or an ensemble ``clip+vqa``."""
+    binary: bool = False
+    """Yes or no instead of P(yes), as the paper has it."""
+    rounds: int = Field(default=3, ge=1, le=100)
+    samples: int = Field(default=20, ge=1, le=1000)
+    """Images of each set shown to the proposer in a round."""
+    per_round: int = Field(default=10, ge=1, le=100)
+    sampling: Sampling = "random"
+    refine: int = Field(default=0, ge=0, le=20)
+    """Further rounds that see what the earlier ones got wrong."""
+    goal: str = ""
+    caption_style: Literal["short", "detailed"] = "short"
+    one_way: bool = False
+    """Only what is more true of A."""
+
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    floor: float = Field(default=0.55, ge=0.5, lt=1)
+    """The AUROC that a confirmed difference's interval must clear."""
+    stats: Literal["trusted", "paper"] = "trusted"
+    cross_fit: bool = False
+    permutations: int = Field(default=1000, ge=100, le=1_000_000)
+
+    truth_a: str | None = None
+    """The true difference, where it is known: the judge grades against it."""
+    truth_b: str | None = None
+    verify: bool = False
+    """Read every image again instead of trusting its size and modification time."""
+
+    @classmethod
+    def checked(cls, **options: Any) -> Self:
+        """The configuration; raises :class:`ProblemsError` that names every problem."""
+        try:
+            return cls(**options)
+        except ValidationError as error:
+            problems = [_problem(dict(item)) for item in error.errors()]
+            raise ProblemsError("options", problems) from error
+
+    @field_validator("proposer", mode="before")
+    @classmethod
+    def _split_proposers(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        names = tuple(name.strip() for name in value.split(",") if name.strip())
+        if names == ("none",):
+            return ()
+        unknown = [name for name in names if name not in PROPOSERS]
+        if unknown or not names:
+            wrong = ", ".join(unknown) or "nothing"
+            raise ValueError(f"{wrong} is no proposer; choose from: {', '.join(PROPOSERS)}, none")
+        return tuple(dict.fromkeys(names))
+
+    @field_validator("ranker")
+    @classmethod
+    def _known_ranker(cls, value: str) -> str:
+        names = value.replace(">", "+").split("+")
+        mixed = ">" in value and "+" in value
+        if mixed or len(set(names)) != len(names) or not set(names) <= set(RANKERS):
+            raise ValueError(
+                f"{value!r} is no ranker; choose from: {', '.join(RANKERS)}, "
+                'a cascade such as "clip>vqa" or an ensemble such as "clip+vqa"'
+            )
+        return value
+
+    @field_validator("hypotheses")
+    @classmethod
+    def _no_blank_hypothesis(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not text.strip() for text in value):
+            raise ValueError("a hypothesis is empty")
+        return tuple(dict.fromkeys(text.strip() for text in value))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = []
+        if (self.where_a is None) != (self.where_b is None):
+            problems.append("--a and --b are given together, or neither")
+        if self.paired_by and self.where_a is None:
+            problems.append("--paired-by names a column of a table: give TABLE --a … --b …")
+        if self.stats == "paper" and self.cross_fit:
+            problems.append("--cross-fit has no meaning under --stats paper, which splits nothing")
+        if self.truth_b is not None and self.truth_a is None:
+            problems.append("--truth-b needs --truth-a")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def ranker_names(self) -> tuple[str, ...]:
+        """The rankers that take part, in order: ``("clip", "vqa")`` for a cascade of the two."""
+        return tuple(self.ranker.replace(">", "+").split("+"))
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready: every option with its effective value."""
+        return self.model_dump(mode="json")
+
+    def with_paths(self, out: Path) -> Self:
+        """The same configuration with the run folder that it was given by default."""
+        return self.model_copy(update={"out": str(out)})
+
+
+def _problem(item: Mapping[str, object]) -> str:
+    location = item["loc"]
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if not isinstance(location, tuple) or not location:
+        return message
+    option = "--" + str(location[0]).replace("_", "-")
+    given = f" (it is {item['input']!r})" if isinstance(item["input"], int | float | str) else ""
+    return f"{option}: {message[:1].lower()}{message[1:]}{given}"

@@ -1,0 +1,49 @@
+"""Is a set of images of the kind that an embedder was trained on?
+
+A small embedder that knows only one kind of picture ships the statistics of its own training
+embeddings, in ``domain.safetensors`` beside its weights: ``mean`` (d,), ``whitening`` (d, d) and
+``threshold`` (1,). An image whose Mahalanobis distance from that mean is larger than the threshold
+is outside the domain. A model without such a file is taken to know photographs at large.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+FILE = "domain.safetensors"
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Mean (d,), whitening matrix (d, d) with ``whitening.T @ whitening`` = precision, threshold."""
+
+    mean: Floats
+    whitening: Floats
+    threshold: float
+
+
+def load(folder: Path) -> Domain | None:
+    """The statistics beside an embedder's weights; None where it has none."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    from safetensors.numpy import load_file
+
+    tensors = load_file(path)
+    return Domain(tensors["mean"], tensors["whitening"], float(tensors["threshold"][0]))
+
+
+def distances(vectors: Floats, domain: Domain) -> Floats:
+    """Mahalanobis distance of each row of ``vectors`` (n, d): float32 (n,)."""
+    whitened = (vectors - domain.mean) @ domain.whitening.T
+    return np.asarray(np.linalg.norm(whitened, axis=1), dtype=np.float32)
+
+
+def outside(vectors: Floats, domain: Domain) -> float:
+    """The share of images (rows) outside the domain, 0 … 1; 0 where there are none."""
+    if len(vectors) == 0:
+        return 0.0
+    return float(np.mean(distances(vectors, domain) > domain.threshold))
