@@ -20,9 +20,9 @@ from visdiff_local.types import ImageRef
 
 Indices = npt.NDArray[np.intp]
 
-_TYPICAL_SHARE = 0.25
-"""Discriminative sampling draws from this share of a side (never fewer than it needs), so that
-rounds differ although the probe does not."""
+_TYPICAL = 1.5
+"""Discriminative sampling draws from the most typical images of a side, so many times as many as it
+needs, so that rounds differ although the probe does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +154,7 @@ def _discriminative(
 
 
 def _highest(scores: FloatArray, size: int) -> Indices:
-    keep = max(size, round(_TYPICAL_SHARE * len(scores)))
-    return np.argsort(-scores, kind="stable")[:keep]
+    return np.argsort(-scores, kind="stable")[: round(_TYPICAL * size)]
 
 
 def _clustered(

@@ -1,0 +1,131 @@
+"""Hypotheses that say the same become one, and those that add nothing are marked.
+
+Everything here is decided on the explore half. Same meaning: their text embeddings are close *and*
+their scores over the images go together; either alone is not enough ("a dog" and "a cat" are close
+texts, "a dog" and "a leash" go together).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats as scipy_stats
+
+from visdiff_local.protocols import Embedder, FloatArray
+from visdiff_local.stages.rank import BoolArray, oriented
+from visdiff_local.stats import auroc
+from visdiff_local.types import Hypothesis
+
+SAME_TEXT = 0.85
+"""Cosine of the text embeddings from which two hypotheses may be one."""
+SAME_SCORES = 0.9
+"""Rank correlation (Spearman) of their scores from which they are."""
+GAIN = 0.01
+"""Share of the labels' remaining variance that a hypothesis must explain to add something."""
+
+
+def merge(
+    hypotheses: Sequence[Hypothesis],
+    values: FloatArray,
+    is_a: BoolArray,
+    embedder: Embedder,
+) -> tuple[tuple[Hypothesis, ...], list[int]]:
+    """Near-equal hypotheses as one: the one that separates the sets best, with the others listed.
+
+    Args:
+        values: float32 (M, N) scores on the explore half, no NaN.
+
+    Returns:
+        The hypotheses that stay, in their order, and their rows in ``values``.
+    """
+    if not hypotheses:
+        return (), []
+    vectors = embedder.embed_texts([h.text for h in hypotheses])
+    same_text = vectors @ vectors.T >= SAME_TEXT
+    same_scores = _rank_correlation(values) >= SAME_SCORES
+    areas = auroc(oriented(values, hypotheses), is_a)
+    stands_for: dict[int, list[int]] = {}
+    for row in sorted(range(len(hypotheses)), key=lambda i: (-areas[i], i)):
+        leader = next(
+            (
+                other
+                for other in stands_for
+                if hypotheses[other].direction == hypotheses[row].direction
+                and same_text[row, other]
+                and same_scores[row, other]
+            ),
+            None,
+        )
+        if leader is None:
+            stands_for[row] = []
+        else:
+            stands_for[leader].append(row)
+    rows = sorted(stands_for)
+    return tuple(_with_similar(hypotheses, row, stands_for[row]) for row in rows), rows
+
+
+def adds_nothing(values: FloatArray, is_a: BoolArray, *, alpha: float = 0.05) -> BoolArray:
+    """Which hypotheses are explained away by those ranked above them: bool (M,).
+
+    Stepwise, in rank order: the hypothesis's ranks and the labels are both regressed on the ranks
+    of all above it that did add something, and what is left of the two is correlated (partial rank
+    correlation; Frisch–Waugh–Lovell). It adds something when that correlation is positive,
+    significant at ``alpha`` (one-sided t) and explains at least :data:`GAIN` of what is left.
+    The first hypothesis always adds something.
+
+    Args:
+        values: float32 (M, N) scores on the explore half, ranked best first and oriented: rows of
+            direction "b" are negated.
+    """
+    n = values.shape[1]
+    ranks = _standardised(values)
+    labels = _standardised(is_a[None, :].astype(np.float32))[0]
+    basis = np.empty((0, n))
+    nothing = np.zeros(len(values), dtype=np.bool_)
+    for row, own in enumerate(ranks):
+        left = own - basis.T @ (basis @ own)
+        length = float(np.linalg.norm(left))
+        if length < 1e-6:  # a combination of those above it, or constant
+            nothing[row] = row > 0
+            continue
+        direction = left / length
+        degrees = n - 2 - len(basis)
+        if row > 0 and not _explains(direction, labels, degrees, alpha):
+            nothing[row] = True
+            continue
+        labels = labels - direction * (direction @ labels)
+        basis = np.vstack([basis, direction])
+    return nothing
+
+
+def _explains(
+    direction: npt.NDArray[np.float64], labels: npt.NDArray[np.float64], degrees: int, alpha: float
+) -> bool:
+    remaining = float(np.linalg.norm(labels))
+    if degrees < 1 or remaining < 1e-9:
+        return False
+    r = float(direction @ labels) / remaining
+    if r <= 0 or r * r < GAIN:
+        return False
+    t = r * np.sqrt(degrees / max(1 - r * r, 1e-12))
+    return bool(scipy_stats.t.sf(t, degrees) <= alpha)
+
+
+def _with_similar(hypotheses: Sequence[Hypothesis], row: int, others: Sequence[int]) -> Hypothesis:
+    texts = [text for i in others for text in (hypotheses[i].text, *hypotheses[i].similar)]
+    own = hypotheses[row]
+    return replace(own, similar=tuple(dict.fromkeys((*own.similar, *texts))))
+
+
+def _standardised(values: FloatArray) -> npt.NDArray[np.float64]:
+    """Mid-ranks of each row, centred, of unit length; a constant row is all zeros."""
+    ranks = scipy_stats.rankdata(values, axis=1).astype(np.float64)
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(centred, axis=1, keepdims=True)
+    return np.asarray(centred / np.where(length > 0, length, 1.0))
+
+
+def _rank_correlation(values: FloatArray) -> npt.NDArray[np.float64]:
+    unit = _standardised(values)
+    return np.asarray(unit @ unit.T)

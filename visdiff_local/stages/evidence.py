@@ -1,0 +1,60 @@
+"""What a reader wants to see of a difference: the images that show it, those against it, and the
+distribution of its scores."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from visdiff_local.protocols import FloatArray
+from visdiff_local.stages.rank import Images
+from visdiff_local.types import Direction, Evidence, Example, Histogram
+
+SHOWN = 6
+"""Images a group."""
+BINS = 24
+
+Order = npt.NDArray[np.intp]
+
+
+def evidence(
+    scores: FloatArray, images: Images, direction: Direction, *, shown: int = SHOWN
+) -> Evidence:
+    """The images for and against one hypothesis.
+
+    Of its own set those that show it best, of the other those that show it least. Against it: in
+    turns, the image of the other set that shows it most and the one of its own that shows it least.
+
+    Args:
+        scores: float32 (N,), of the hypothesis itself (not negated for direction "b").
+    """
+    rising = np.argsort(scores, kind="stable")
+    own = images.is_a if direction == "a" else ~images.is_a
+    own_rising, other_rising = rising[own[rising]], rising[~own[rising]]
+    for_own, for_other = own_rising[::-1][:shown], other_rising[:shown]
+    against = _in_turns(other_rising[::-1], own_rising, shown)
+    sides = (for_own, for_other) if direction == "a" else (for_other, for_own)
+    return Evidence(*(_examples(order, scores, images) for order in (*sides, against)))
+
+
+def histogram(scores: FloatArray, images: Images, *, bins: int = BINS) -> Histogram:
+    """Counts of both sets' scores (N,) over shared bins; one bin where all scores are equal."""
+    low, high = float(scores.min()), float(scores.max())
+    same = low == high
+    edges = np.array([low - 0.5, high + 0.5]) if same else np.linspace(low, high, bins + 1)
+    counts = [np.histogram(scores[side], edges)[0] for side in (images.is_a, ~images.is_a)]
+    return Histogram(
+        tuple(float(edge) for edge in edges), *(tuple(int(n) for n in side) for side in counts)
+    )
+
+
+def _in_turns(first: Order, second: Order, shown: int) -> list[int]:
+    """``shown`` of both together, alternating while both last."""
+    turns = [int(x) for pair in zip(first, second, strict=False) for x in pair]
+    return turns[:shown]
+
+
+def _examples(order: Iterable[int], scores: FloatArray, images: Images) -> tuple[Example, ...]:
+    return tuple(
+        Example(images.refs[i].id, str(images.refs[i].path), float(scores[i])) for i in order
+    )
