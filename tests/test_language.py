@@ -10,7 +10,6 @@ from visdiff_local.scenes.language import (
     Style,
     caption,
     conjunction,
-    contradict,
     holds,
     phrase,
     phrases,
@@ -234,10 +233,3 @@ def test_what_cannot_be_seen_does_not_hold() -> None:
     assert not holds([("time", "day")], sketch)
     assert not holds([("weather", "clear")], sketch)
     assert holds([("colour", "red"), ("time", "day")], DOG)
-
-
-@given(one=st.sampled_from(ALL_ASSERTIONS), other=st.sampled_from(ALL_ASSERTIONS), seed=SEEDS)
-def test_contradictions_never_hold_together(one: Assertion, other: Assertion, seed: int) -> None:
-    assert contradict(one, other) == contradict(other, one)
-    if contradict(one, other):
-        assert not holds([one, other], _scene(np.random.default_rng(seed)))

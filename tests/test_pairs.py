@@ -227,6 +227,14 @@ def test_colours_can_be_seen_where_they_matter(seed: int) -> None:
         assert all(scene.shows_colour for scene in (*pair.a, *pair.b))
 
 
+@settings(deadline=None)
+@given(seed=SEEDS)
+def test_no_colour_disappears_along_with_a_rendering(seed: int) -> None:
+    """A sketch has no colours: were all pictures red, "red objects" would separate it as well."""
+    pair = make_pair("medium", np.random.default_rng(seed), attribute="rendering", n=60)
+    assert max(_frequencies((*pair.a, *pair.b), "colour").values()) < 0.5
+
+
 def test_benchmark_is_balanced_reproducible_and_named_apart() -> None:
     pairs = benchmark(12, seed=5, n=8)
     assert pairs == benchmark(12, seed=5, n=8)

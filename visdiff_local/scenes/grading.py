@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from visdiff_local.scenes.understanding import contradict, holds, understand
+from visdiff_local.scenes.understanding import holds, understand
 from visdiff_local.scenes.vocabulary import Assertion
 from visdiff_local.scenes.world import (
     DEFAULTS,
@@ -134,8 +134,6 @@ def grade(text: str, truth: Truth, *, direction: Direction = "a") -> Grade:
     if said is None:
         return 0
     rest = frozenset(one for one in said if not _implied(one, truth.shared))
-    if any(contradict(one, fact) for one in said for fact in (*truth.shared, *own)):
-        return 0
     if _names(rest, own, other):
         return 2
     separates = any(_implied(one, own) and not _implied(one, other) for one in rest)

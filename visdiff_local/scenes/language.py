@@ -18,7 +18,7 @@ from visdiff_local.scenes.sentences import (
     picker,
     sentence,
 )
-from visdiff_local.scenes.understanding import contradict, holds, understand
+from visdiff_local.scenes.understanding import holds, understand
 from visdiff_local.scenes.vocabulary import (
     ACCESSORIES_WORN,
     ADJECTIVES,
@@ -45,7 +45,6 @@ __all__ = [
     "Style",
     "caption",
     "conjunction",
-    "contradict",
     "holds",
     "phrase",
     "phrases",

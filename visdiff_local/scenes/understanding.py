@@ -191,15 +191,3 @@ def holds(assertions: Iterable[Assertion], scene: Scene) -> bool:
     setting, where they cannot be seen; a denial ("no hat") is true wherever the thing is absent.
     """
     return all(_holds(assertion, scene) for assertion in assertions)
-
-
-def contradict(one: Assertion, other: Assertion) -> bool:
-    """Whether no scene can have both."""
-    (attribute, value), (other_attribute, other_value) = one, other
-    if {attribute, other_attribute} == {"kind", "group"}:
-        kind, group = (value, other_value) if attribute == "kind" else (other_value, value)
-        return GROUP_OF[kind] != group
-    if attribute != other_attribute or value == other_value:
-        return False
-    denied = {v.removeprefix("no ") for v in (value, other_value) if v.startswith("no ")}
-    return not denied or bool(denied & {value, other_value})
