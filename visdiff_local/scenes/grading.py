@@ -1,6 +1,6 @@
 """Exact grades for hypotheses about a known difference between two sets of scenes.
 
-The scale is VisDiff's (CVPR 2024, section 4): 2 says the difference, 1 is related but too narrow or
+The scale is that of VisDiffBench (CVPR 2024): 2 says the difference, 1 is related but too narrow or
 too wide, 0 is neither. VisDiff asks a language model; here the world is closed, so it is computed.
 """
 
