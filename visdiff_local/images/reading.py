@@ -1,0 +1,222 @@
+"""Reading a set: each file once, for its hash, its pixels and its measurements together.
+
+What was read is remembered by path, size and modification time, so that a warm run opens no image.
+Accepted for that speed: a file that is rewritten with the same size within one tick of the file
+system's clock looks unchanged (``verify=True`` reads all files again).
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from PIL import Image
+
+from visdiff_local.errors import InputError
+from visdiff_local.images.ahead import ahead
+from visdiff_local.images.decode import (
+    UnreadableImageError,
+    decode_with_format,
+    read_bytes,
+    shown,
+)
+from visdiff_local.images.sources import ImageSet
+from visdiff_local.types import ImageRef, Skipped
+
+_REMEMBER_EVERY = 256
+"""Files between two writes: what an interrupted run loses at most."""
+_NAMED_REASONS = 5
+
+
+class FileStamp(NamedTuple):
+    """A file as the file system knows it; the same stamp is taken to be the same bytes."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of an image by its bytes alone. Width and height as shown, upright."""
+
+    width: int
+    height: int
+    format: str
+    phash: int
+    """Perceptual hash, 64 bits, unsigned."""
+    values: tuple[float, ...]
+    """Measured attributes, in the order that the measuring function documents."""
+
+
+class Measured(Protocol):
+    """What a measuring function gives for one image."""
+
+    @property
+    def values(self) -> Sequence[float]: ...
+
+    @property
+    def phash(self) -> int: ...
+
+
+Measure = Callable[[Image.Image, bytes], Measured]
+
+
+class FileMemory(Protocol):
+    """Remembers what was read; the store is one. ``version`` names the measuring function."""
+
+    def recall(
+        self, stamps: Sequence[FileStamp], version: str
+    ) -> Mapping[FileStamp, tuple[str, Facts]]: ...
+
+    def remember(self, items: Sequence[tuple[FileStamp, str, Facts]], version: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSet:
+    """A set whose images all have ids, each id once, with the facts of each by id."""
+
+    images: ImageSet
+    facts: Mapping[str, Facts]
+    read: int
+    """Files whose bytes were read; 0 in a warm run."""
+
+
+def read_set(
+    source: ImageSet,
+    *,
+    measure: Measure,
+    version: str,
+    memory: FileMemory | None = None,
+    verify: bool = False,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> ReadSet:
+    """Reads, hashes, decodes and measures the images of a set, in threads, one read a file.
+
+    Files that cannot be used go to ``skipped`` with the reason; so do files whose bytes are those
+    of another file of the set, which count once.
+
+    Args:
+        version: changes when ``measure`` gives other values; old ones are then not recalled.
+        verify: read every file, whatever is remembered.
+        progress: told how many further files are done.
+
+    Raises:
+        InputError: no image is left; the message holds the first reasons.
+    """
+    tell = progress or (lambda count: None)
+    skipped = list(source.skipped)
+    known: dict[Path, tuple[str, Facts]] = {}
+    stamped = _stamps(source.images, skipped)
+    tell(len(source.images) - len(stamped))
+    if memory is not None and not verify:
+        recalled = memory.recall(list(stamped.values()), version)
+        known = {path: recalled[stamp] for path, stamp in stamped.items() if stamp in recalled}
+        tell(len(known))
+    unread = {path: stamp for path, stamp in stamped.items() if path not in known}
+    for batch in _read(unread, measure, skipped, workers, tell):
+        known.update({Path(stamp.path): (id_, facts) for stamp, id_, facts in batch})
+        if memory is not None:
+            memory.remember(batch, version)
+    images = _each_once(source.images, known, skipped)
+    if not images:
+        raise InputError(_nothing_left(source.name, skipped))
+    facts = {ref.id: known[ref.path][1] for ref in images}
+    kept = replace(source, images=tuple(images), skipped=tuple(skipped))
+    return ReadSet(kept, facts, len(unread))
+
+
+def shared_ids(a: ImageSet, b: ImageSet) -> tuple[str, ...]:
+    """Ids of images whose bytes are in both sets, sorted. They stay in both."""
+    return tuple(sorted({ref.id for ref in a.images} & {ref.id for ref in b.images}))
+
+
+def _stamps(refs: Sequence[ImageRef], skipped: list[Skipped]) -> dict[Path, FileStamp]:
+    """A stamp for each file that is there; a file listed twice has one."""
+    stamped: dict[Path, FileStamp] = {}
+    for ref in refs:
+        try:
+            facts = ref.path.stat()
+        except (OSError, ValueError) as error:
+            missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+            why = "no such file" if missing else f"cannot be read: {error}"
+            skipped.append(Skipped(shown(ref.path), why))
+            continue
+        stamped[ref.path] = FileStamp(os.fspath(ref.path), facts.st_size, facts.st_mtime_ns)
+    return stamped
+
+
+def _read(
+    unread: Mapping[Path, FileStamp],
+    measure: Measure,
+    skipped: list[Skipped],
+    workers: int | None,
+    tell: Callable[[int], None],
+) -> Iterator[list[tuple[FileStamp, str, Facts]]]:
+    """Batches of what was read; what could not be goes to ``skipped``."""
+
+    def work(path: Path) -> tuple[str, Facts] | UnreadableImageError:
+        try:
+            return _read_one(path, measure)
+        except UnreadableImageError as error:
+            return error
+
+    batch: list[tuple[FileStamp, str, Facts]] = []
+    for path, result in ahead(work, unread, workers=workers):
+        tell(1)
+        if isinstance(result, UnreadableImageError):
+            skipped.append(Skipped(shown(path), result.why))
+            continue
+        batch.append((unread[path], *result))
+        if len(batch) == _REMEMBER_EVERY:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _read_one(path: Path, measure: Measure) -> tuple[str, Facts]:
+    raw = read_bytes(path)
+    image, format_name = decode_with_format(raw)
+    measured = measure(image, raw)
+    facts = Facts(
+        image.width,
+        image.height,
+        format_name,
+        int(measured.phash),
+        tuple(float(value) for value in measured.values),
+    )
+    return hashlib.sha256(raw).hexdigest(), facts
+
+
+def _each_once(
+    refs: Sequence[ImageRef],
+    known: Mapping[Path, tuple[str, Facts]],
+    skipped: list[Skipped],
+) -> list[ImageRef]:
+    """The readable images with their ids, each id once; the others are listed as skipped."""
+    first: dict[str, ImageRef] = {}
+    for ref in refs:
+        if ref.path not in known:
+            continue
+        id_ = known[ref.path][0]
+        if id_ in first:
+            original = first[id_].path
+            same = f"the same bytes as {shown(original)}"
+            why = "listed twice" if original == ref.path else same
+            skipped.append(Skipped(shown(ref.path), why))
+            continue
+        first[id_] = replace(ref, id=id_)
+    return list(first.values())
+
+
+def _nothing_left(name: str, skipped: Sequence[Skipped]) -> str:
+    reasons = "; ".join(f"{item.path}: {item.why}" for item in skipped[:_NAMED_REASONS])
+    more = f"; and {len(skipped) - _NAMED_REASONS} more" if len(skipped) > _NAMED_REASONS else ""
+    return (
+        f"{name}: none of its images can be used ({reasons or 'it lists none'}{more}); "
+        "check the paths, which in a table are relative to the table's folder"
+    )

@@ -1,0 +1,166 @@
+"""Explore and validate halves that share no image and no near-duplicate of one.
+
+Hypotheses come from one half and every number from the other, so what must not be torn apart stays
+on one side: the same bytes, near-duplicates, and images that are paired, within and across sets.
+"""
+
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from visdiff_local.types import ImageRef, Split
+
+Node = TypeVar("Node", bound=Hashable)
+
+NEAR_DISTANCE = 4
+"""Bits of the 64-bit perceptual hash in which near-duplicates may differ."""
+
+_POPCOUNT = np.array([value.bit_count() for value in range(1 << 16)], dtype=np.uint8)
+
+
+def split(
+    a: Sequence[ImageRef],
+    b: Sequence[ImageRef],
+    *,
+    rng: np.random.Generator,
+    near: Iterable[Collection[str]] = (),
+) -> tuple[Split, Split]:
+    """Halves of A and of B, as even as the groups allow; a function of ids and ``rng`` alone.
+
+    Where keeping near-duplicates together would leave a half empty (a set that is all one burst),
+    they are torn apart, and then pairs; :func:`crossing` tells. A set of one image has it in both
+    halves. Each half is sorted by id.
+
+    Args:
+        near: groups of image ids that belong together, such as those of :func:`near_groups`.
+    """
+    groups = [sorted(group) for group in near]
+    seed = int(rng.integers(2**63))
+    for with_near, with_pairs in ((groups, True), ([], True), ([], False)):
+        units = _units(a, b, with_near, with_pairs)
+        explore = _halve(units, np.random.default_rng(seed))
+        halves = _in_halves(a, explore), _in_halves(b, explore)
+        if all(half.explore and half.validate for half in halves):
+            return halves
+    return _never_empty(halves[0], a), _never_empty(halves[1], b)
+
+
+def crossing(halves: Split, near: Iterable[Collection[str]] = ()) -> int:
+    """How many images or groups of near-duplicates are in both halves; 0 is what one wants."""
+    explore = {ref.id for ref in halves.explore}
+    validate = {ref.id for ref in halves.validate}
+    groups = [set(group) for group in near]
+    grouped = set().union(*groups) if groups else set()
+    alone = (explore & validate) - grouped
+    return len(alone) + sum(bool(group & explore) and bool(group & validate) for group in groups)
+
+
+def near_groups(
+    hashes: Mapping[str, int], *, distance: int = NEAR_DISTANCE
+) -> tuple[tuple[str, ...], ...]:
+    """Groups (two or more ids) linked by perceptual hashes at most ``distance`` bits apart.
+
+    Exact, by multi-index hashing (Norouzi, Punjani & Fleet, CVPR 2012): cut into
+    ``distance + 1`` bands, two such hashes are equal in at least one band, so only those that
+    share a band are compared.
+    """
+    ids = sorted(hashes)
+    values = np.array([hashes[id_] for id_ in ids], dtype=np.uint64)
+    unique, which = np.unique(values, return_inverse=True)
+    forest = Forest[int]()
+    for one, other in _close_pairs(unique, distance):
+        forest.join(one, other)
+    members: dict[int, list[str]] = {}
+    for id_, index in zip(ids, which.tolist(), strict=True):
+        members.setdefault(forest.root(index), []).append(id_)
+    return tuple(sorted(tuple(group) for group in members.values() if len(group) > 1))
+
+
+class Forest(Generic[Node]):
+    """Disjoint sets (union–find with path halving)."""
+
+    def __init__(self) -> None:
+        self._parent: dict[Node, Node] = {}
+
+    def root(self, node: Node) -> Node:
+        parent = self._parent
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    def join(self, one: Node, other: Node) -> None:
+        self._parent[self.root(other)] = self.root(one)
+
+
+def _close_pairs(unique: npt.NDArray[np.uint64], distance: int) -> Iterable[tuple[int, int]]:
+    """Index pairs of the sorted, distinct hashes that differ in at most ``distance`` bits."""
+    edges = np.linspace(0, 64, distance + 2).astype(int)
+    for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        band = (unique >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+        order = np.argsort(band, kind="stable")
+        keys, codes = band[order], unique[order]
+        # In order of the band, equals are neighbours: compare each with the 1st, 2nd, … after it,
+        # until no two at that offset share the band.
+        left = np.arange(len(unique))
+        offset = 1
+        while len(left := left[left + offset < len(unique)]):
+            left = left[keys[left] == keys[left + offset]]
+            differing = (codes[left] ^ codes[left + offset]).view(np.uint16).reshape(-1, 4)
+            near = left[_POPCOUNT[differing].sum(axis=1) <= distance]
+            yield from zip(order[near].tolist(), order[near + offset].tolist(), strict=True)
+            offset += 1
+
+
+def _units(
+    a: Sequence[ImageRef], b: Sequence[ImageRef], near: Iterable[Sequence[str]], pairs: bool
+) -> list[tuple[list[str], float, float]]:
+    """What stays together: (ids, its share of A, its share of B), in an order set by ids alone."""
+    forest = Forest[tuple[str, str]]()
+    for group in near:
+        for id_ in group[1:]:
+            forest.join(("id", group[0]), ("id", id_))
+    for ref in (*a, *b):
+        if pairs and ref.pair is not None:
+            forest.join(("pair", ref.pair), ("id", ref.id))
+    members: dict[tuple[str, str], list[str]] = {}
+    in_a, in_b = {ref.id for ref in a}, {ref.id for ref in b}
+    for id_ in sorted(in_a | in_b):
+        members.setdefault(forest.root(("id", id_)), []).append(id_)
+    return [
+        (ids, sum(i in in_a for i in ids) / len(in_a), sum(i in in_b for i in ids) / len(in_b))
+        for ids in sorted(members.values())
+    ]
+
+
+def _halve(units: list[tuple[list[str], float, float]], rng: np.random.Generator) -> set[str]:
+    """Ids of the explore half: large units first, each to the half that lacks more of the sets."""
+    shuffled = [units[index] for index in rng.permutation(len(units))]
+    explore: set[str] = set()
+    lead_a = lead_b = 0.0  # how far explore is ahead, as a share of the set
+    for ids, share_a, share_b in sorted(shuffled, key=lambda unit: -(unit[1] + unit[2])):
+        gain = lead_a * share_a + lead_b * share_b  # growth of lead_a² + lead_b², explore's side
+        tied = abs(gain) < 1e-12
+        to_explore = rng.random() < 0.5 if tied else gain < 0
+        sign = 1 if to_explore else -1
+        lead_a, lead_b = lead_a + sign * share_a, lead_b + sign * share_b
+        if to_explore:
+            explore.update(ids)
+    return explore
+
+
+def _in_halves(refs: Sequence[ImageRef], explore: set[str]) -> Split:
+    ordered = sorted(refs, key=lambda ref: ref.id)
+    return Split(
+        tuple(ref for ref in ordered if ref.id in explore),
+        tuple(ref for ref in ordered if ref.id not in explore),
+    )
+
+
+def _never_empty(halves: Split, refs: Sequence[ImageRef]) -> Split:
+    """A half that is empty holds the whole set: nothing can be kept apart there."""
+    everything = tuple(sorted(refs, key=lambda ref: ref.id))
+    return Split(halves.explore or everything, halves.validate or everything)

@@ -1,0 +1,142 @@
+"""Rows of a CSV or Parquet table, chosen by a ``group_name`` or a condition on the columns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from visdiff_local.errors import InputError
+from visdiff_local.images.conditions import Condition, parse_condition
+from visdiff_local.images.decode import shown
+from visdiff_local.types import Skipped
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SHOWN_VALUES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One chosen row."""
+
+    path: str
+    caption: str | None
+    pair: str | None
+
+
+def read_rows(
+    path: Path, where: str | None, paired_by: str | None
+) -> tuple[list[Row], tuple[Skipped, ...]]:
+    """The chosen rows in the table's order, and those that name no usable file.
+
+    Raises:
+        InputError: see :meth:`ImageSet.from_table`.
+    """
+    table = _read_table(path)
+    _require(path, table.column_names, ["path"] + ([paired_by] if paired_by else []))
+    chosen = _choose(path, table, where)
+    wanted = ["path", *(name for name in ("caption", paired_by) if name in table.column_names)]
+    columns = {name: table.column(name).to_pylist() for name in wanted if name}
+    rows: list[Row] = []
+    skipped: list[Skipped] = []
+    for index in chosen:
+        file = str(columns["path"][index] or "").strip()
+        pair = columns[paired_by][index] if paired_by else None
+        why = _unusable(file, paired_by, pair)
+        if why:
+            skipped.append(Skipped(shown(file) or f"{shown(path)}, row {index + 1}", why))
+            continue
+        caption = columns["caption"][index] if "caption" in columns else None
+        rows.append(Row(file, _text(caption), _text(pair)))
+    return rows, tuple(skipped)
+
+
+def _unusable(file: str, paired_by: str | None, pair: object) -> str:
+    """Why a row cannot be used; empty when it can."""
+    if not file:
+        return "the path is empty"
+    if "://" in file:
+        return "a URL: this program uses no network; download it and name the file"
+    if paired_by and _text(pair) is None:
+        return f"no value in the column {paired_by!r} that pairs images"
+    return ""
+
+
+def _text(value: object) -> str | None:
+    text = "" if value is None else str(value).strip()
+    return text or None
+
+
+def _read_table(path: Path) -> "pa.Table":
+    """All columns; those of a CSV as text, so that "001" stays "001"."""
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    if not path.exists():
+        raise InputError(f"{shown(path)}: there is no such table")
+    try:
+        if path.suffix.lower() == ".parquet":
+            return parquet.read_table(path, partitioning=None)
+        parse = csv.ParseOptions(
+            delimiter="\t" if path.suffix.lower() == ".tsv" else ",", newlines_in_values=True
+        )
+        with csv.open_csv(path, parse_options=parse) as reader:
+            names = reader.schema.names
+        convert = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+        return csv.read_csv(path, parse_options=parse, convert_options=convert)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{shown(path)}: cannot be read as a table: {reason}") from error
+
+
+def _choose(path: Path, table: "pa.Table", where: str | None) -> Sequence[int]:
+    """Indices of the rows that ``where`` chooses."""
+    groups = table.column("group_name").to_pylist() if "group_name" in table.column_names else None
+    if where is None:
+        raise InputError(
+            f"{shown(path)} is a table: say which rows with --a and --b{_there_are(groups)}"
+        )
+    if groups is not None and where in map(str, groups):
+        return [index for index, group in enumerate(groups) if str(group) == where]
+    condition = parse_condition(where)
+    if condition is None:
+        _require(path, table.column_names, ["group_name"])
+        raise InputError(
+            f"{shown(path)}: no row has the group_name {where!r}{_there_are(groups)}; "
+            "or give a condition such as 'group_name != \"dogs\"'"
+        )
+    chosen = _matching(path, table, condition)
+    if not chosen:
+        raise InputError(f"{shown(path)}: no row satisfies {where!r}{_there_are(groups)}")
+    return chosen
+
+
+def _matching(path: Path, table: "pa.Table", condition: Condition) -> list[int]:
+    _require(path, table.column_names, condition.columns)
+    columns: Mapping[str, list[Any]] = {
+        name: table.column(name).to_pylist() for name in condition.columns
+    }
+    return [
+        index
+        for index in range(table.num_rows)
+        if condition.holds({name: values[index] for name, values in columns.items()})
+    ]
+
+
+def _require(path: Path, columns: Sequence[str], wanted: Sequence[str]) -> None:
+    missing = [name for name in wanted if name not in columns]
+    if missing:
+        raise InputError(
+            f"{shown(path)}: no column is called {', '.join(map(repr, missing))}; "
+            f"the columns are: {', '.join(columns)}"
+        )
+
+
+def _there_are(groups: Sequence[object] | None) -> str:
+    if not groups:
+        return ""
+    names = sorted({str(group) for group in groups if group is not None})
+    more = f" … and {len(names) - _SHOWN_VALUES} more" if len(names) > _SHOWN_VALUES else ""
+    listed = ", ".join(map(repr, names[:_SHOWN_VALUES]))
+    return f"; the group_names are: {listed}{more}"
