@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw
+import numpy.typing as npt
 
 Colour = tuple[int, int, int]
 
@@ -72,61 +72,9 @@ class Light:
         lit = scaled(colour, _HOURS[self.time].ground)
         return lit if self.clear else mix(lit, _CLOUD_GREY[self.time], 0.22)
 
-    def on_object(self, colour: Colour) -> Colour:
-        """The colour on an object in this light, kept recognisable."""
-        lit = scaled(colour, _HOURS[self.time].objects)
-        return mix(lit, self.fog, 0.2) if self.weather == "fog" else lit
-
-
-class Stage:
-    """The background while it is painted: unit coordinates, y down, colours as given.
-
-    Attributes:
-        image: RGB (side, side).
-        horizon: where the sky ends, as a share of the height.
-    """
-
-    def __init__(self, side: int, horizon: float, light: Light, rng: np.random.Generator) -> None:
-        self.side, self.horizon, self.light, self.rng = side, horizon, light, rng
-        self.image = Image.new("RGB", (side, side))
-        self.draw = ImageDraw.Draw(self.image)
-        self.sun_x = 0.5
-
-    def between(self, low: float, high: float) -> float:
-        return low + (high - low) * self.rng.random()
-
-    def gradient(self, top: float, bottom: float, first: Colour, last: Colour) -> None:
-        """Fills the rows between two heights, from the first colour down to the last."""
-        start, end = round(top * self.side), round(bottom * self.side)
-        if end > start:
-            ramp = (
-                Image.linear_gradient("L").resize((1, end - start)).resize((self.side, end - start))
-            )
-            upper, lower = (Image.new("RGB", ramp.size, colour) for colour in (first, last))
-            self.image.paste(Image.composite(lower, upper, ramp), (0, start))
-
-    def polygon(self, points: list[tuple[float, float]], colour: Colour) -> None:
-        side = self.side
-        self.draw.polygon([(x * side, y * side) for x, y in points], fill=colour)
-
-    def box(self, left: float, top: float, right: float, bottom: float, colour: Colour) -> None:
-        side = self.side
-        self.draw.rectangle((left * side, top * side, right * side, bottom * side), fill=colour)
-
-    def ellipse(self, x: float, y: float, radius_x: float, radius_y: float, colour: Colour) -> None:
-        side = self.side
-        box = (
-            (x - radius_x) * side,
-            (y - radius_y) * side,
-            (x + radius_x) * side,
-            (y + radius_y) * side,
-        )
-        self.draw.ellipse(box, fill=colour)
-
-    def line(self, points: list[tuple[float, float]], width: float, colour: Colour) -> None:
-        side = self.side
-        self.draw.line(
-            [(x * side, y * side) for x, y in points],
-            fill=colour,
-            width=max(1, round(width * side)),
-        )
+    def on_objects(self, colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """uint8 (n, 3) colours as they look on objects in this light, kept recognisable."""
+        lit = colours * np.array(_HOURS[self.time].objects)
+        if self.weather == "fog":
+            lit += (np.array(self.fog) - lit) * 0.2
+        return np.asarray(lit.round(), dtype=np.uint8)

@@ -6,22 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.scenes import accessories, animals, people, things, vehicles
+from visdiff_local.scenes import accessories, mammals, people, things, vehicles
+from visdiff_local.scenes import food_and_plants as plants
+from visdiff_local.scenes import small_animals as small
 from visdiff_local.scenes.pen import FIRST_WORN, Head, Ink, Labels, Pen
 
 Drawing = Callable[[Pen], Head | None]
 DRAWINGS: Mapping[str, Drawing] = {
-    "dog": animals.dog, "cat": animals.cat, "horse": animals.horse, "cow": animals.cow,
-    "elephant": animals.elephant, "giraffe": animals.giraffe, "rabbit": animals.rabbit,
-    "bird": animals.bird, "owl": animals.owl, "duck": animals.duck, "fish": animals.fish,
-    "turtle": animals.turtle, "snake": animals.snake, "butterfly": animals.butterfly,
+    "dog": mammals.dog, "cat": mammals.cat, "horse": mammals.horse, "cow": mammals.cow,
+    "elephant": mammals.elephant, "giraffe": mammals.giraffe, "rabbit": mammals.rabbit,
+    "bird": small.bird, "owl": small.owl, "duck": small.duck, "fish": small.fish,
+    "turtle": small.turtle, "snake": small.snake, "butterfly": small.butterfly,
     "car": vehicles.car, "bus": vehicles.bus, "truck": vehicles.truck,
     "bicycle": vehicles.bicycle, "boat": vehicles.boat, "airplane": vehicles.airplane,
     "train": vehicles.train, "rocket": vehicles.rocket,
-    "apple": things.apple, "banana": things.banana, "pizza": things.pizza, "cake": things.cake,
-    "carrot": things.carrot, "donut": things.donut, "burger": things.burger,
-    "tree": things.tree, "flower": things.flower, "cactus": things.cactus,
-    "mushroom": things.mushroom, "chair": things.chair, "table": things.table,
+    "apple": plants.apple, "banana": plants.banana, "pizza": plants.pizza, "cake": plants.cake,
+    "carrot": plants.carrot, "donut": plants.donut, "burger": plants.burger,
+    "tree": plants.tree, "flower": plants.flower, "cactus": plants.cactus,
+    "mushroom": plants.mushroom, "chair": things.chair, "table": things.table,
     "lamp": things.lamp, "bed": things.bed, "sofa": things.sofa, "hammer": things.hammer,
     "key": things.key, "umbrella": things.umbrella, "scissors": things.scissors,
     "ladder": things.ladder, "man": people.man, "woman": people.woman, "child": people.child,
@@ -68,13 +70,21 @@ def draw_object(
         stretch=(float(rng.uniform(0.92, 1.08)), float(rng.uniform(0.92, 1.08))),
     )
     head = DRAWINGS[kind](pen)
-    bare = np.asarray(pen.image) if accessory == "none" else np.array(pen.image)
+    body = pen.bounds()
     if accessory != "none" and head is not None:
+        pen.contour = Ink.WORN_OUTLINE
         accessories.WORN[accessory](pen, head)
-    labels = np.array(pen.image)
+    labels, left, top = pen.cut_out()
     if pattern != "plain":
         _paint_pattern(labels, pattern, scale, rng)
-    return _cropped(labels, bare > 0, round(edge))
+    x0, y0, x1, y1 = body
+    return Sprite(
+        with_outline(labels, round(edge)),
+        left=x0 - left,
+        top=y0 - top,
+        right=x1 - left,
+        bottom=y1 - top,
+    )
 
 
 def outline_width(scale: float) -> float:
@@ -102,41 +112,32 @@ def _paint_pattern(labels: Labels, pattern: str, scale: float, rng: np.random.Ge
     labels[painted & ((labels == Ink.BODY) | (labels == Ink.SHADE))] = Ink.PATTERN
 
 
-def _cropped(labels: Labels, bare: npt.NDArray[np.bool_], edge: int) -> Sprite:
-    """Crops to what is drawn and puts a dark outline of ``edge`` pixels around it."""
-    rows, columns = np.flatnonzero(labels.any(axis=1)), np.flatnonzero(labels.any(axis=0))
-    top, bottom = max(0, rows[0] - edge), min(labels.shape[0], rows[-1] + 1 + edge)
-    left, right = max(0, columns[0] - edge), min(labels.shape[1], columns[-1] + 1 + edge)
-    labels = labels[top:bottom, left:right]
-    labels = with_outline(labels, edge)
-    body_rows, body_columns = np.flatnonzero(bare.any(axis=1)), np.flatnonzero(bare.any(axis=0))
-    return Sprite(
-        labels,
-        left=int(body_columns[0] - left),
-        top=int(body_rows[0] - top),
-        right=int(body_columns[-1] + 1 - left),
-        bottom=int(body_rows[-1] + 1 - top),
-    )
-
-
 def with_outline(labels: Labels, edge: int) -> Labels:
-    """The labels with an outline around all ink: of its own kind around worn things."""
+    """The labels with ``edge`` pixels of outline around all ink.
+
+    What outlines nothing but an accessory belongs to the accessory.
+    """
     solid = labels > 0
-    grown = solid
-    for step in range(1, edge + 1):
-        wider = grown.copy()
-        wider[1:] |= grown[:-1]
-        wider[:-1] |= grown[1:]
-        if step % 2:  # alternating neighbourhoods keep corners round
-            wider[:, 1:] |= grown[:, :-1]
-            wider[:, :-1] |= grown[:, 1:]
-        else:
-            wider[:, 1:] |= wider[:, :-1].copy()
-            wider[:, :-1] |= wider[:, 1:].copy()
-        grown = wider
+    added = _grown(solid, edge) & ~solid
     outlined = labels.copy()
-    outlined[grown & ~solid] = Ink.OUTLINE
+    outlined[added] = Ink.OUTLINE
+    on_top = worn(labels)
+    if on_top.any():
+        outlined[added & ~_grown(solid & ~on_top, edge)] = Ink.WORN_OUTLINE
     return outlined
+
+
+def _grown(drawn: npt.NDArray[np.bool_], edge: int) -> npt.NDArray[np.bool_]:
+    """The area and all that lies within about ``edge`` pixels of it."""
+    for step in range(edge):
+        wider = drawn.copy()
+        wider[1:] |= drawn[:-1]
+        wider[:-1] |= drawn[1:]
+        sides = wider.copy() if step % 2 else drawn  # diamond and square in turn: an octagon
+        wider[:, 1:] |= sides[:, :-1]
+        wider[:, :-1] |= sides[:, 1:]
+        drawn = wider
+    return drawn
 
 
 def worn(labels: Labels) -> npt.NDArray[np.bool_]:

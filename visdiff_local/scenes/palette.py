@@ -21,7 +21,8 @@ _FIXED: Mapping[Ink, Colour] = {
     Ink.LEAF: (86, 150, 62), Ink.WOOD: (150, 108, 66), Ink.METAL: (168, 174, 184),
     Ink.GLASS: (190, 224, 240), Ink.GOLD: (246, 196, 60), Ink.ROSE: (240, 180, 176),
     Ink.CREAM: (248, 236, 208), Ink.FIRE: (236, 92, 30), Ink.LENS: (236, 244, 248),
-    Ink.STRING: (70, 66, 72), Ink.PLANK: (214, 176, 118), Ink.PLANK_DARK: (150, 112, 66),
+    Ink.STRING: (70, 66, 72), Ink.WORN_OUTLINE: (28, 24, 32),
+    Ink.PLANK: (214, 176, 118), Ink.PLANK_DARK: (150, 112, 66),
     Ink.STAVE: (112, 98, 88), Ink.STAVE_DARK: (76, 66, 60), Ink.HOOP: (180, 188, 198),
     Ink.HOLLOW: (40, 32, 28),
 }  # fmt: skip
@@ -60,8 +61,8 @@ def palette_of(
     inks[Ink.WORN], inks[Ink.WORN_TRIM] = _worn_colours(accessory, body, rng)
     table = np.zeros((64, 3), dtype=np.uint8)
     for ink, value in inks.items():
-        table[ink] = light.on_object(value)
-    return table
+        table[ink] = value
+    return light.on_objects(table)
 
 
 def _jittered(colour: Colour, rng: np.random.Generator) -> Colour:

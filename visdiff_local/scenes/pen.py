@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 Labels = npt.NDArray[np.uint8]
 Points = Sequence[tuple[float, float]]
 
-MARGIN_SIDE, MARGIN_TOP, MARGIN_BOTTOM = 0.35, 0.85, 0.15
+MARGIN_SIDE, MARGIN_TOP, MARGIN_BOTTOM = 0.3, 0.8, 0.15
 """Room around the unit box, in box edges: accessories rise above it and limbs reach out of it."""
 
 
@@ -46,6 +46,7 @@ class Ink(IntEnum):
     WORN_TRIM = 33
     LENS = 34
     STRING = 35
+    WORN_OUTLINE = 36
     PLANK = 48
     PLANK_DARK = 49
     STAVE = 50
@@ -79,8 +80,11 @@ class Pen:
         edge: thickness of inner contours in pixels.
         rng: source of all variation; drawing functions take theirs from :meth:`between`.
         mirrored: draw the object facing left.
-        turn: rotation about the centre of the unit box, in degrees clockwise.
+        turn: rotation about the centre of the unit box, in degrees clockwise, before mirroring.
         stretch: factors on width and height.
+
+    Attributes:
+        contour: the ink of inner contours from here on.
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class Pen:
         stretch: tuple[float, float] = (1.0, 1.0),
     ) -> None:
         self.scale, self.edge, self.rng = scale, edge, rng
+        self.contour = Ink.OUTLINE
         width = math.ceil(scale * (1 + 2 * MARGIN_SIDE))
         height = math.ceil(scale * (1 + MARGIN_TOP + MARGIN_BOTTOM))
         self.image = Image.new("L", (width, height), int(Ink.NONE))
@@ -102,11 +107,29 @@ class Pen:
         rotation = np.array(
             [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
         )
-        flip = np.diag([-stretch[0] if mirrored else stretch[0], stretch[1]])
-        self._matrix = (scale * rotation @ flip).T
+        mirror = np.diag([-1.0 if mirrored else 1.0, 1.0])
+        self._matrix = (scale * mirror @ rotation @ np.diag(stretch)).T
         middle = np.array([0.5 + MARGIN_SIDE, 0.5 + MARGIN_TOP]) * scale
         self._shift = middle - np.array([0.5, 0.5]) @ self._matrix
         self._line_scale = scale * math.sqrt(stretch[0] * stretch[1])
+
+    def bounds(self) -> tuple[int, int, int, int]:
+        """The smallest box (left, top, right, bottom) in pixels around all that is drawn so far.
+
+        Raises:
+            ValueError: nothing is drawn yet.
+        """
+        box = self.image.getbbox()
+        if box is None:
+            raise ValueError("nothing has been drawn with this pen")
+        return box
+
+    def cut_out(self) -> tuple[Labels, int, int]:
+        """What is drawn with room for an outline: labels, and their left and top on the canvas."""
+        room = round(self.edge)
+        left, top, right, bottom = self.bounds()
+        box = (left - room, top - room, right + room, bottom + room)
+        return np.array(self.image.crop(box)), left - room, top - room
 
     def between(self, low: float, high: float) -> float:
         """A number drawn evenly from [low, high)."""
@@ -122,7 +145,7 @@ class Pen:
         flat = (np.asarray(points) @ self._matrix + self._shift).ravel().tolist()
         if edged:
             self._draw.line(
-                flat + flat[:4], fill=int(Ink.OUTLINE), width=max(2, round(2 * self.edge))
+                flat + flat[:4], fill=int(self.contour), width=max(2, round(2 * self.edge))
             )
         self._draw.polygon(flat, fill=int(ink))
 
@@ -158,7 +181,7 @@ class Pen:
         pixels = (np.asarray(points) @ self._matrix + self._shift).tolist()
         thickness = max(1, round(width * self._line_scale))
         if edged:
-            self._stroke_pixels(pixels, thickness + max(2, round(2 * self.edge)), Ink.OUTLINE)
+            self._stroke_pixels(pixels, thickness + max(2, round(2 * self.edge)), self.contour)
         self._stroke_pixels(pixels, thickness, ink)
 
     def _stroke_pixels(self, pixels: list[list[float]], thickness: int, ink: Ink) -> None:
