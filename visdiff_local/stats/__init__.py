@@ -13,6 +13,7 @@ from visdiff_local.stats.compare import (
     min_detectable_auroc,
     standing,
 )
+from visdiff_local.stats.counting import ScoreCounts, compare_counts
 from visdiff_local.stats.paired import compare_paired
 from visdiff_local.stats.paper import welch_p
 from visdiff_local.stats.prevalence import choose_threshold, prevalence, wilson
@@ -21,10 +22,12 @@ from visdiff_local.stats.separation import auroc
 __all__ = [
     "EFFECT_FLOOR",
     "Comparison",
+    "ScoreCounts",
     "auroc",
     "benjamini_hochberg",
     "choose_threshold",
     "compare",
+    "compare_counts",
     "compare_paired",
     "min_detectable_auroc",
     "paired_bootstrap",

@@ -21,51 +21,48 @@ CELLS_AT_ONCE = 1 << 18
 class TieGroups:
     """Runs of equal scores, lowest first, of M hypotheses laid end to end (G groups in all).
 
-    A group may be empty, so that the bins of a histogram are groups too.
+    Counts are float64, in which whole numbers below 2⁵³ and their sums are exact. A group may be
+    empty, so that the bins of a histogram are groups too.
     """
 
-    a: IntArray
+    a: FloatArray
     """(G,) images of A in each group."""
-    b: IntArray
+    b: FloatArray
     """(G,) images of B in each group."""
+    a_below: FloatArray
+    """(G,) images of A in lower groups of the same hypothesis."""
+    b_below: FloatArray
+    """(G,) images of B in lower groups of the same hypothesis."""
     first: IntArray
     """(M,) where each hypothesis's groups begin."""
     n_a: int
     n_b: int
 
-    @property
-    def sizes(self) -> IntArray:
-        """(G,) images in each group."""
-        return self.a + self.b
+    @cached_property
+    def beats_b(self) -> FloatArray:
+        """(G,) 2 · (images of B that one of A in this group scores above, ties half) − n_b."""
+        beats: FloatArray = 2 * self.b_below + self.b - self.n_b
+        return beats
 
     @cached_property
-    def a_below(self) -> IntArray:
-        """(G,) images of A in lower groups of the same hypothesis."""
-        return _below(self.a, self.spread(np.arange(len(self.first)) * self.n_a))
+    def beaten_by_a(self) -> FloatArray:
+        """(G,) 2 · (images of A that score above one of B in this group, ties half) − n_a."""
+        beaten: FloatArray = self.n_a - self.a - 2 * self.a_below
+        return beaten
 
     @cached_property
-    def b_below(self) -> IntArray:
-        """(G,) images of B in lower groups of the same hypothesis."""
-        return _below(self.b, self.spread(np.arange(len(self.first)) * self.n_b))
-
-    @cached_property
-    def doubled_u(self) -> IntArray:
-        """Twice the Mann–Whitney U of A: int64 (M,), exact whatever the ties."""
-        doubled: IntArray = self.per_hypothesis(self.a * (2 * self.b_below + self.b))
-        return doubled
+    def doubled_u(self) -> FloatArray:
+        """Twice the Mann–Whitney U of A: (M,), a whole number, exact whatever the ties."""
+        return self.per_hypothesis(self.a * self.beats_b) + self.n_a * self.n_b
 
     @cached_property
     def auroc(self) -> FloatArray:
-        """(M,), from integers, rounded once."""
+        """(M,), from whole numbers, rounded once."""
         return self.doubled_u / (2.0 * self.n_a * self.n_b)
 
-    def per_hypothesis(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Sums (G,) over each hypothesis's groups: (M,), of the same dtype."""
+    def per_hypothesis(self, values: FloatArray) -> FloatArray:
+        """Sums (G,) over each hypothesis's groups: (M,)."""
         return np.asarray(np.add.reduceat(values, self.first))
-
-    def spread(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Repeats (M,) for each of a hypothesis's groups: (G,)."""
-        return np.repeat(values, np.diff(self.first, append=len(self.a)))
 
 
 def checked(scores: npt.ArrayLike, is_a: npt.ArrayLike) -> tuple[Scores, BoolArray]:
@@ -129,28 +126,22 @@ def _grouped(scores: Scores, is_a: BoolArray, ranks: npt.NDArray[np.float32] | N
     if scores.dtype == np.float16:  # float32 holds every float16, and sorts much faster
         scores = scores.astype(np.float32)
     order = np.argsort(scores, axis=1)
-    place = (order + np.arange(m)[:, None] * n).ravel()
-    ordered = np.ascontiguousarray(scores).ravel().take(place)
+    order += np.arange(m)[:, None] * n
+    place = order.ravel()
+    ordered = np.ascontiguousarray(scores).reshape(-1).take(place)
     begins = np.ones(m * n, np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
     begins[::n] = True
     edges = np.append(np.flatnonzero(begins), m * n)
-    starts, sizes = edges[:-1], edges[1:] - edges[:-1]
-    a_until = np.zeros(m * n + 1, np.int64)
-    np.cumsum(is_a.take(order), out=a_until[1:])
+    first = np.searchsorted(edges, np.arange(m) * n)
+    a_until = np.zeros(m * n + 1)
+    np.cumsum(np.tile(is_a, m).take(place), out=a_until[1:])
     a_at_edges = a_until.take(edges)
-    a = a_at_edges[1:] - a_at_edges[:-1]
-    first = np.searchsorted(starts, np.arange(m) * n)
-    groups = TieGroups(a, sizes - a, first, int(is_a.sum()), int(n - is_a.sum()))
+    row = np.repeat(np.arange(m), np.diff(first, append=len(edges) - 1))
+    n_a = int(is_a.sum())
+    below, sizes = edges[:-1] - row * float(n), np.diff(edges).astype(np.float64)
     if ranks is not None:
-        below = starts - groups.spread(np.arange(m) * n)
-        doubled = (2 * below + sizes - n).astype(np.float32)
-        ranks.reshape(-1)[place] = np.repeat(doubled, sizes)
-    return groups
-
-
-def _below(counts: IntArray, earlier: IntArray) -> IntArray:
-    below: IntArray = np.cumsum(counts)
-    below -= counts
-    below -= earlier
-    return below
+        doubled = (2 * below + (sizes - n)).astype(np.float32)
+        ranks.reshape(-1)[place] = np.repeat(doubled, np.diff(edges))
+    a, a_below = np.diff(a_at_edges), a_at_edges[:-1] - row * float(n_a)
+    return TieGroups(a, sizes - a, a_below, below - a_below, first, n_a, n - n_a)

@@ -41,13 +41,13 @@ def delong_variance(groups: TieGroups) -> FloatArray:
     n_a, n_b = groups.n_a, groups.n_b
     if min(n_a, n_b) == 1:
         return np.full(len(groups.first), np.nan)
-    area = groups.spread(groups.auroc)
-    # Placement of an image: the share of the other set that it beats, ties counting half.
-    above_b = (groups.b_below + 0.5 * groups.b) / n_b - area
-    below_a = 1.0 - (groups.a_below + 0.5 * groups.a) / n_a - area
-    over_a = groups.per_hypothesis(groups.a * above_b**2) / (n_a - 1)
-    over_b = groups.per_hypothesis(groups.b * below_a**2) / (n_b - 1)
-    variance: FloatArray = over_a / n_a + over_b / n_b
+    # Placements, 2n · (share of the other set that an image beats − ½): whole numbers.
+    mean = 2 * groups.auroc - 1
+    squares_a = groups.per_hypothesis(groups.a * groups.beats_b**2) / (n_a * float(n_b) ** 2)
+    squares_b = groups.per_hypothesis(groups.b * groups.beaten_by_a**2) / (n_b * float(n_a) ** 2)
+    over_a = (squares_a - mean**2) / (4.0 * (n_a - 1))
+    over_b = (squares_b - mean**2) / (4.0 * (n_b - 1))
+    variance: FloatArray = np.maximum(over_a + over_b, 0.0)
     return variance
 
 
@@ -81,7 +81,7 @@ def p_values(groups: TieGroups) -> FloatArray:
     if (min(n_a, n_b) * (n_a + n_b)) ** 2 <= EXACT_WORK:
         return _exact_p(groups)
     n = n_a + n_b
-    sizes = groups.sizes.astype(np.float64)
+    sizes = groups.a + groups.b
     ties = groups.per_hypothesis(sizes * (sizes * sizes - 1))
     variance = n_a * n_b / 12.0 * (n + 1 - ties / (n * (n - 1.0)))
     excess = 0.5 * groups.doubled_u - 0.5 * n_a * n_b - 0.5
@@ -120,8 +120,8 @@ def _exact_p(groups: TieGroups) -> FloatArray:
     smaller = min(n_a, n_b)
     doubled = groups.doubled_u if n_a <= n_b else 2 * n_a * n_b - groups.doubled_u
     p = np.empty(len(groups.first))
-    for row, sizes in enumerate(np.split(groups.sizes, groups.first[1:])):
-        chances = _doubled_u_chances(tuple(sizes[sizes > 0].tolist()), smaller)
+    for row, sizes in enumerate(np.split(groups.a + groups.b, groups.first[1:])):
+        chances = _doubled_u_chances(tuple(sizes[sizes > 0].astype(int).tolist()), smaller)
         at = int(doubled[row])
         p[row] = chances[at:].sum() if n_a <= n_b else chances[: at + 1].sum()
     return np.minimum(p, 1.0)
