@@ -1,0 +1,209 @@
+"""Short questions with known answers: is it in the caption, and which grade does a hypothesis earn.
+
+The answers come from :func:`holds` and :func:`grade`, so the model learns the package's own rules.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scripts.nano.llama_lists import DIFFERING
+from visdiff_local.scenes.grading import Truth, grade, possible
+from visdiff_local.scenes.language import caption, conjunction, holds
+from visdiff_local.scenes.vocabulary import DENIALS, SAYABLE, Assertion
+from visdiff_local.scenes.world import (
+    ATTRIBUTES,
+    DEFAULTS,
+    GROUP_OF,
+    Scene,
+    is_held_out,
+    sample_scene,
+)
+
+UNKNOWN_WORDS = (
+    "zebra", "guitar", "volcano", "kitchen", "castle", "robot", "tiger", "piano", "smiling",
+    "wooden", "metallic", "soccer", "running", "tall", "shiny", "old-fashioned", "happy", "river",
+    "helmet", "laptop", "banner", "sharp", "sleeping", "transparent", "dirty", "modern", "circus",
+)  # fmt: skip
+"""Ordinary words from outside the drawn-scene world: whatever holds one is graded 0."""
+
+
+@dataclass(frozen=True)
+class CaptionQuestion:
+    caption: str
+    hypothesis: str
+    answer: bool
+
+
+@dataclass(frozen=True)
+class GradeQuestion:
+    truth_a: str
+    truth_b: str
+    hypothesis: str
+    grade: int
+
+
+def _choose(rng: np.random.Generator, values: Sequence[str]) -> str:
+    return values[int(rng.integers(len(values)))]
+
+
+def _wording(rng: np.random.Generator) -> np.random.Generator | None:
+    """Half of all texts in the canonical wording."""
+    return rng if rng.random() < 0.5 else None
+
+
+def _any_assertion(rng: np.random.Generator) -> Assertion:
+    attribute = _choose(rng, tuple(SAYABLE))
+    if attribute in DENIALS and rng.random() < 0.1:
+        return attribute, _choose(rng, DENIALS[attribute])
+    return attribute, _choose(rng, SAYABLE[attribute])
+
+
+def _true_assertions(scene: Scene, rng: np.random.Generator) -> list[Assertion]:
+    """What can be said of the scene, in random order, the unusual values first."""
+    facts = [(name, scene.get(name)) for name in ATTRIBUTES if name in SAYABLE]
+    facts = [fact for fact in facts if fact[1] in SAYABLE[fact[0]] and holds([fact], scene)]
+    facts.append(("group", GROUP_OF[scene.kind]))
+    rng.shuffle(facts)  # type: ignore[arg-type]
+    return sorted(facts, key=lambda fact: DEFAULTS.get(fact[0]) == fact[1])
+
+
+def _compatible(assertions: Sequence[Assertion]) -> tuple[Assertion, ...]:
+    """The first assertion of each attribute; kind and group are one noun."""
+    slots: dict[str, Assertion] = {}
+    for attribute, value in assertions:
+        slots.setdefault("kind" if attribute == "group" else attribute, (attribute, value))
+    return tuple(slots.values())
+
+
+def draw_caption_question(rng: np.random.Generator) -> CaptionQuestion:
+    """A caption that leaves nothing out, and a hypothesis that is as often true as not."""
+    scene = sample_scene(rng, usual=float(rng.uniform(0.3, 1.0)))
+    style = "detailed" if rng.random() < 0.15 else "short"
+    text = caption(scene, _wording(rng), style=style, keep=tuple(ATTRIBUTES))
+    wanted = bool(rng.random() < 0.5)
+    facts = _true_assertions(scene, rng)
+    while True:
+        size = int(rng.choice((1, 2, 3), p=(0.7, 0.22, 0.08)))
+        chosen = [facts[int(i)] for i in rng.integers(len(facts), size=size)]
+        if not wanted:
+            chosen[0] = _near_miss(scene, rng) if rng.random() < 0.7 else _any_assertion(rng)
+        said = _compatible(chosen)
+        if holds(said, scene) == wanted:
+            return CaptionQuestion(text, conjunction(said, _wording(rng)), wanted)
+
+
+def _near_miss(scene: Scene, rng: np.random.Generator) -> Assertion:
+    """Another value of an attribute that the caption names, if it names that."""
+    named = [
+        name for name in ATTRIBUTES
+        if name in SAYABLE and scene.get(name) not in (DEFAULTS.get(name), "none")
+    ]  # fmt: skip
+    name = _choose(rng, named)
+    return name, _choose(rng, [v for v in SAYABLE[name] if v != scene.get(name)])
+
+
+def draw_truth(rng: np.random.Generator) -> Truth:
+    """A difference as benchmark pairs have it, with or without a shared context."""
+    while True:
+        attribute = _choose(rng, DIFFERING)
+        mine, theirs = (_choose(rng, SAYABLE[attribute]) for _ in range(2))
+        if attribute in DEFAULTS and rng.random() < 0.4 and DEFAULTS[attribute] != "none":
+            theirs = DEFAULTS[attribute]
+        a, b = {(attribute, mine)}, {(attribute, theirs)}
+        shared: set[Assertion] = set()
+        for name in ("kind", "setting", "colour"):
+            if name != attribute and rng.random() < (0.15 if name == "colour" else 0.5):
+                shared.add((name, _choose(rng, ATTRIBUTES[name])))
+        if attribute == "relation" and rng.random() < 0.7:
+            shared.add(("landmark", _choose(rng, SAYABLE["landmark"])))
+        if rng.random() < 0.15:  # a conjunction in A, one half of it in B or neither
+            name = _choose(rng, [n for n in DIFFERING if n != attribute])
+            a.add((name, _choose(rng, SAYABLE[name])))
+        fits = possible(a | shared) and possible(b | shared) and not a & b
+        if fits and len(_compatible([*a, *shared])) == len(a | shared) and _trainable(a | shared):
+            return Truth(frozenset(a), frozenset(b), frozenset(shared))
+
+
+def _trainable(assertions: set[Assertion]) -> bool:
+    values = dict(assertions)
+    both = "kind" in values and "setting" in values
+    return not both or not is_held_out(values["kind"], values["setting"])
+
+
+def _exact(truth: Truth, rng: np.random.Generator) -> list[Assertion]:
+    extra = [fact for fact in truth.shared if rng.random() < 0.3]
+    return [*truth.a, *extra]
+
+
+def _wider(truth: Truth, rng: np.random.Generator) -> list[Assertion]:
+    """The group of A's kind, or one half of a conjunction, or a denial of B's value."""
+    options: list[Assertion] = []
+    for attribute, value in truth.a:
+        if attribute == "kind":
+            options.append(("group", GROUP_OF[value]))
+        if len(truth.a) > 1:
+            options.append((attribute, value))
+    for attribute, value in truth.b:
+        if f"no {value}" in DENIALS.get(attribute, ()):
+            options.append((attribute, f"no {value}"))
+    return [options[int(rng.integers(len(options)))]] if options else _narrower(truth, rng)
+
+
+def _narrower(truth: Truth, rng: np.random.Generator) -> list[Assertion]:
+    return [*_exact(truth, rng), _any_assertion(rng)]
+
+
+def _elsewhere(truth: Truth, rng: np.random.Generator) -> list[Assertion]:
+    """The other side, the shared context, another value of the same attribute, or anything."""
+    how = rng.random()
+    if how < 0.35:
+        return [*truth.b, *(fact for fact in truth.shared if rng.random() < 0.3)]
+    if how < 0.5 and truth.shared:
+        return list(truth.shared)
+    if how < 0.75:
+        attribute = next(iter(truth.a))[0]
+        return [(attribute, _choose(rng, SAYABLE[attribute]))]
+    return [_any_assertion(rng)]
+
+
+_ASKED: dict[int, tuple[Callable[[Truth, np.random.Generator], list[Assertion]], ...]] = {
+    2: (_exact,),
+    1: (_wider, _narrower),
+    0: (_elsewhere, _elsewhere, _narrower),
+}
+
+
+def _with_unknown_word(text: str, rng: np.random.Generator) -> str:
+    word = _choose(rng, UNKNOWN_WORDS)
+    return f"a {word}" if rng.random() < 0.5 else f"{text} {word}"
+
+
+def _tell(
+    shared: frozenset[Assertion],
+    own: frozenset[Assertion],
+    other: frozenset[Assertion],
+    rng: np.random.Generator,
+) -> str:
+    """One side of a truth in words; the lack of what the other side wears is said as such."""
+    if own == {("accessory", "none")} and rng.random() < 0.5:
+        own = frozenset((attribute, f"no {value}") for attribute, value in other)
+    return conjunction(sorted(shared | own), _wording(rng))
+
+
+def draw_grade_question(rng: np.random.Generator) -> GradeQuestion:
+    """A truth and a hypothesis about it; the grades 0, 1 and 2 are equally frequent."""
+    wanted = int(rng.integers(3))
+    while True:
+        truth = draw_truth(rng)
+        if rng.random() < 0.5:
+            truth = Truth(truth.b, truth.a, truth.shared)
+        make = _ASKED[wanted][int(rng.integers(len(_ASKED[wanted])))]
+        text = conjunction(_compatible(make(truth, rng)), _wording(rng))
+        if wanted == 0 and rng.random() < 0.12:
+            text = _with_unknown_word(text, rng)
+        if grade(text, truth) == wanted:
+            told_a = _tell(truth.shared, truth.a, truth.b, rng)
+            told_b = _tell(truth.shared, truth.b, truth.a, rng)
+            return GradeQuestion(told_a, told_b, text, wanted)
