@@ -1,0 +1,173 @@
+"""Tiny random checkpoints in the real formats, written into a folder; seconds to make, all of them.
+
+The weights are random but not degenerate (``initializer_range`` is set everywhere: the default of
+``Blip2VisionConfig`` is 1e-10, at which every image looks the same), and sizes are multiples of 64
+so that 4-bit works on every CPU.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+SIDE = 48
+PATCH = 12
+CORPUS = (
+    "yes no Yes No is there a red dog in this image of two blue birds by the sea",
+    "USER: ASSISTANT: Question: Answer: describe does this image contain the answer",
+    "a photo of a picture of one two three 0 1 2 more in A B nothing green small large",
+)
+
+
+def tokenizer(*special: str, frame: str = "<s> $A") -> PreTrainedTokenizerFast:
+    """A byte-level BPE of 512 tokens at most, with ``<s> </s> <pad>`` as 0, 1, 2."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=512,
+        special_tokens=["<s>", "</s>", "<pad>", *special],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(CORPUS * 4, trainer)
+    bpe.post_processor = processors.TemplateProcessing(
+        single=frame, special_tokens=[("<s>", 0), ("</s>", 1)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
+    )
+
+
+def _spread(model: Any) -> Any:
+    """Makes random logits differ enough between inputs that an error shows."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, weight in sorted(model.named_parameters()):
+            if weight.ndim >= 2:
+                fan = weight[0].numel()
+                weight.normal_(0, 0.25 if "embed" in name else 1.5 * fan**-0.5)
+            elif "query_tokens" in name or "class" in name:
+                weight.normal_(0, 1.0)
+    return model.eval()
+
+
+def _vision(**extra: Any) -> dict[str, Any]:
+    return dict(
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=SIDE,
+        patch_size=PATCH,
+        initializer_range=0.02,
+        **extra,
+    )
+
+
+def blip2(folder: Path, *, text: str = "opt") -> Path:
+    """``Blip2ForConditionalGeneration`` with 8 query tokens over OPT or T5."""
+    from transformers import (
+        Blip2Config,
+        Blip2ForConditionalGeneration,
+        Blip2Processor,
+        BlipImageProcessorPil,
+    )
+
+    words = tokenizer("<image>", frame="$A </s>" if text == "t5" else "<s> $A")
+    language = {
+        "opt": {
+            "model_type": "opt",
+            "vocab_size": 512,
+            "hidden_size": 64,
+            "word_embed_proj_dim": 64,
+            "ffn_dim": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "max_position_embeddings": 128,
+            "bos_token_id": 0,
+            "eos_token_id": 1,
+            "pad_token_id": 2,
+        },
+        "t5": {
+            "model_type": "t5",
+            "vocab_size": 512,
+            "d_model": 64,
+            "d_kv": 32,
+            "d_ff": 128,
+            "num_layers": 2,
+            "num_decoder_layers": 2,
+            "num_heads": 2,
+            "feed_forward_proj": "gated-gelu",
+            "tie_word_embeddings": False,
+            "bos_token_id": 0,
+            "eos_token_id": 1,
+            "pad_token_id": 2,
+            "decoder_start_token_id": 2,
+        },
+    }[text]
+    config = Blip2Config(
+        vision_config=_vision(),
+        qformer_config={
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "encoder_hidden_size": 64,
+            "cross_attention_frequency": 1,
+        },
+        text_config=language,
+        num_query_tokens=8,
+        image_token_index=words.convert_tokens_to_ids("<image>"),
+        image_text_hidden_size=64,
+    )
+    _spread(Blip2ForConditionalGeneration(config)).save_pretrained(folder)
+    images = BlipImageProcessorPil(size={"height": SIDE, "width": SIDE})
+    Blip2Processor(images, words, num_query_tokens=8).save_pretrained(folder)
+    return folder
+
+
+def open_clip(folder: Path, *, siglip: bool = False) -> Path:
+    """An open_clip folder: a ViT with a text tower of its own vocabulary; CLIP or SigLIP."""
+    import open_clip as library
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True)
+    tokenizer(frame="<s> $A </s>").save_pretrained(folder)
+    text = {
+        "context_length": 24, "vocab_size": 512, "width": 64, "heads": 2, "layers": 2,
+        "hf_tokenizer_name": "local", "tokenizer_kwargs": {"strip_sep_token": False},
+    }  # fmt: skip
+    vision = {"image_size": SIDE, "layers": 2, "width": 64, "head_width": 32, "patch_size": PATCH}
+    config: dict[str, Any] = {"embed_dim": 64, "vision_cfg": vision, "text_cfg": text}
+    if siglip:
+        vision |= {"pool_type": "avg", "no_ln_pre": True}
+        text |= {"no_causal_mask": True, "pool_type": "last", "proj_bias": True, "embed_cls": False}
+        config |= {"init_logit_bias": -10, "custom_text": True}
+    else:
+        text |= {"pool_type": "eos", "eos_id": 1}
+    preprocess = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "resize_mode": "squash"}
+    written = {"model_cfg": config, "preprocess_cfg": preprocess}
+    (folder / "open_clip_config.json").write_text(json.dumps(written))
+    network = _spread(library.create_model(f"local-dir:{folder}", require_pretrained=False))
+    save_file(network.state_dict(), folder / "open_clip_model.safetensors")
+    return folder
+
+
+def pictures(folder: Path, count: int = 6) -> list[Path]:
+    """PNG files of random blocks, of three shapes."""
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(3)
+    paths = []
+    for number in range(count):
+        size = ((96, 96), (96, 64), (64, 112))[number % 3]
+        blocks = Image.fromarray(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8))
+        paths.append(folder / f"{number}.png")
+        blocks.resize(size, Image.Resampling.NEAREST).save(paths[-1])
+    return paths

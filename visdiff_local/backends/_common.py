@@ -1,0 +1,287 @@
+"""What every backend needs: checked weights, fingerprints, a device, batches that shrink.
+
+Nothing here imports a heavy library at the top: ``fingerprint`` is asked for by commands that open
+no model at all.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import platformdirs
+from PIL import Image
+
+from visdiff_local.errors import (
+    MissingDependencyError,
+    OutOfMemoryError,
+    UsageError,
+    VisdiffError,
+    WeightsError,
+)
+from visdiff_local.images import decoded
+from visdiff_local.images.ahead import ahead
+from visdiff_local.specs import ModelSpec
+from visdiff_local.types import ImageRef
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+WEIGHTS = (".safetensors", ".gguf")
+"""The only weight formats that are opened; pickles (.bin, .pt) run code."""
+SETTINGS = (".json", ".txt", ".model", ".jinja")
+"""Small files beside weights that change what a model says: configs, vocabularies, templates."""
+
+DECODING = "draft at twice the side"
+"""How pictures are decoded, for the fingerprints of models that see images."""
+
+_CHUNK = 1 << 22
+
+
+@contextmanager
+def dependency(package: str, install: str = "") -> Iterator[None]:
+    """Wraps the import of a heavy library: ``with dependency("torch"): import torch``.
+
+    Raises:
+        MissingDependencyError: it is not installed, or cannot be loaded; names the command.
+    """
+    try:
+        yield
+    except ImportError as error:
+        command = install or f"pip install {package}"
+        raise MissingDependencyError(
+            f"{package} is needed and cannot be imported ({error}); type: {command}"
+        ) from error
+
+
+def cache_folder() -> Path:
+    """Where checksums and passed self-tests are remembered, private to the user."""
+    folder = platformdirs.user_cache_path("visdiff-local")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+# ---- weights -------------------------------------------------------------------------------------
+
+
+def weight_files(spec: ModelSpec, folder: Path) -> tuple[Path, ...]:
+    """The weight files of a model, those that models.toml names, all there and all intact.
+
+    A model that names none (``files`` left out) has whatever weights lie in its folder.
+
+    Raises:
+        WeightsError: one is missing, has another checksum, or is in a format that runs code.
+    """
+    names = sorted(spec.files) or sorted(
+        path.name for path in folder.glob("*") if path.suffix in WEIGHTS
+    )
+    if not names:
+        raise WeightsError(f"{spec.name}: no weights in {folder}; {_advice(spec)}")
+    for name in names:
+        path = folder / name
+        if not path.is_file():
+            raise WeightsError(f"{spec.name}: {path} is missing; {_advice(spec)}")
+        if path.suffix not in WEIGHTS and path.suffix not in SETTINGS:
+            raise WeightsError(
+                f"{spec.name}: {path} is not opened, only {' and '.join(WEIGHTS)} files are"
+            )
+        expected = spec.files.get(name, "").removeprefix("sha256:")
+        if expected and expected != sha256(path):
+            raise WeightsError(
+                f"{spec.name}: {path} is not the file that models.toml names "
+                f"(sha256 {sha256(path)}, expected {expected}); {_advice(spec)}"
+            )
+    return tuple(folder / name for name in names)
+
+
+def _advice(spec: ModelSpec) -> str:
+    return f"type: visdiff-local models verify {spec.name}"
+
+
+def sha256(path: Path) -> str:
+    """The file's sha256 (hex), remembered by path, size and modification time.
+
+    The memory is one small file per weight file; one that cannot be read or written (a read-only
+    home) only costs the time to hash again.
+    """
+    path = path.resolve()
+    facts = path.stat()
+    key = f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}"
+    note = Path("checksums") / hashlib.sha256(key.encode()).hexdigest()
+    known = recall(note)
+    if known is not None and len(known) == 64:
+        return known
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    remember(note, digest.hexdigest())
+    return digest.hexdigest()
+
+
+def recall(note: Path) -> str | None:
+    """What was remembered under this name; None where nothing was."""
+    with suppress(OSError):
+        return (cache_folder() / note).read_text(encoding="ascii")
+    return None
+
+
+def remember(note: Path, text: str) -> None:
+    """Keeps a short text in the user's cache folder, atomically; a cache, so it may fail."""
+    with suppress(OSError):
+        path = cache_folder() / note
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "w", encoding="ascii") as stream:
+            stream.write(text)
+        Path(draft).replace(path)
+
+
+def fingerprint_of(spec: ModelSpec, folder: Path, **settings: object) -> str:
+    """Sha256 (hex) over all that changes what this model says, and nothing that does not.
+
+    That is: the weights, the small files beside them (config, tokenizer, preprocessing, chat
+    template), the quantization, and what the backend adds in ``settings``. Not: name, folder,
+    device, batch size, versions of libraries.
+    """
+    files = weight_files(spec, folder)
+    beside = sorted(path for path in folder.glob("*") if path.suffix in SETTINGS)
+    described = {
+        "backend": spec.backend,
+        "quantization": spec.quantization,
+        "files": {path.name: sha256(path) for path in (*files, *beside)},
+        "settings": settings,
+    }
+    return digest_of(described)
+
+
+def digest_of(value: object) -> str:
+    """Sha256 (hex) of a JSON value, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def seeded(seed: int, *parts: object) -> np.random.Generator:
+    """A generator that depends on the seed and the parts alone, not on what was asked before."""
+    return np.random.default_rng(int(digest_of([seed, *map(str, parts)])[:16], 16))
+
+
+# ---- device and batches --------------------------------------------------------------------------
+
+
+def pick_device(device: str) -> str:
+    """``cuda`` or ``cpu`` for torch; ``auto`` takes a GPU where there is one.
+
+    Args:
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+
+    Raises:
+        UsageError: CUDA is asked for and there is none.
+    """
+    with dependency("torch"):
+        import torch
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise UsageError("--device cuda: torch sees no CUDA GPU; use --device auto or cpu")
+    return "cuda" if available and device != "cpu" else "cpu"
+
+
+class Batches:
+    """Cuts work into batches and halves them when memory runs out; the smaller size is kept."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def run(
+        self, items: Iterable[Item], work: Callable[[list[Item]], Iterable[Result]]
+    ) -> Iterator[Result]:
+        """One result an item, in order; ``items`` is read only as fast as it is worked off.
+
+        Raises:
+            OutOfMemoryError: not even one item fits.
+        """
+        stream = iter(items)
+        while batch := list(islice(stream, self.size)):
+            yield from self._shrinking(batch, work)
+
+    def _shrinking(
+        self, batch: list[Item], work: Callable[[list[Item]], Iterable[Result]]
+    ) -> list[Result]:
+        try:
+            return list(work(batch))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(batch) == 1:
+                raise OutOfMemoryError(
+                    "not enough memory for a batch of one; choose a smaller profile "
+                    "(visdiff-local models plan) or --device cpu"
+                ) from error
+        # Outside the except block: the traceback keeps the failed batch's tensors alive.
+        _empty_cuda_cache()
+        middle = len(batch) // 2
+        self.size = min(self.size, len(batch) - middle)
+        return self._shrinking(batch[:middle], work) + self._shrinking(batch[middle:], work)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on the GPU or on the CPU."""
+    if isinstance(error, MemoryError):
+        return True
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _empty_cuda_cache() -> None:
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def prepared(
+    images: Sequence[ImageRef], side: int, prepare: Callable[[Image.Image], Result]
+) -> Iterator[Result]:
+    """Each picture decoded and made ready for a model, in order, ahead of the reader, in threads.
+
+    Args:
+        side: pixels that the model looks at. JPEGs are decoded at twice that or more, which
+            changes pixels a little: :data:`DECODING` is in the fingerprints for it.
+    """
+    pictures = (picture for _, picture in decoded(images, size_hint=2 * side))
+    return (ready for _, ready in ahead(prepare, pictures))
+
+
+def unique(
+    items: Sequence[Item], compute: Callable[[list[Item]], Sequence[Result]]
+) -> list[Result]:
+    """``compute`` of the distinct (hashable) items alone, spread over all of them again."""
+    distinct = list(dict.fromkeys(items))
+    results = dict(zip(distinct, compute(distinct), strict=True))
+    return [results[item] for item in items]
+
+
+@contextmanager
+def opening(spec: ModelSpec, folder: Path) -> Iterator[None]:
+    """Turns what a library raises over unusable weights into one error that says what to type."""
+    try:
+        yield
+    except VisdiffError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        if is_out_of_memory(error):
+            raise OutOfMemoryError(
+                f"{spec.name}: not enough memory to open it; choose a smaller profile "
+                "(visdiff-local models plan)"
+            ) from error
+        raise WeightsError(
+            f"{spec.name}: {folder} cannot be opened ({error}); {_advice(spec)}"
+        ) from error

@@ -1,0 +1,246 @@
+"""Hugging Face models: opening a folder, quantizing, answers read off the logits.
+
+Shared by the BLIP-2 and the VLM backend. transformers 5 is spoken to here and there only.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from visdiff_local.backends._common import dependency, opening, pick_device, weight_files
+from visdiff_local.errors import WeightsError
+from visdiff_local.protocols import FloatArray
+from visdiff_local.specs import ModelSpec
+
+IMAGE_BACKEND = "pil"
+"""Pinned, since torchvision resizes to slightly other pixels; part of the fingerprint."""
+
+LEAST_MASS = 1e-3
+"""Where all options together are less likely than this, the model would say something else."""
+
+
+@dataclass
+class Opened:
+    """An open model with its processor; ``dtype`` is what it computes in."""
+
+    model: Any
+    processor: Any
+    device: str
+    dtype: Any
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.processor.tokenizer
+
+    def close(self) -> None:
+        """Lets go of the weights, so that the memory is free for the next model."""
+        self.model = None
+        if self.device == "cuda":
+            import torch
+
+            torch.cuda.empty_cache()
+
+
+def open_folder(
+    spec: ModelSpec, folder: Path, device: str, whole: Callable[[Any], list[str]]
+) -> Opened:
+    """Opens model and processor from the folder alone.
+
+    Args:
+        device: ``auto``, ``cpu`` or ``cuda``.
+        whole: config → names of the modules that are not quantized.
+
+    Raises:
+        WeightsError: files are missing or corrupt, or do not fit the model.
+        MissingDependencyError: transformers, torch or bitsandbytes is not installed.
+    """
+    weight_files(spec, folder)
+    with dependency("transformers"):
+        import transformers
+    place = pick_device(device)
+    dtype = _dtype(spec, place)
+    local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    with opening(spec, folder), _quiet():
+        config = transformers.AutoConfig.from_pretrained(folder, **local)
+        processor = transformers.AutoProcessor.from_pretrained(
+            folder, backend=IMAGE_BACKEND, **local
+        )
+        model, loading = transformers.AutoModelForImageTextToText.from_pretrained(
+            folder,
+            dtype=dtype,
+            device_map={"": 0 if place == "cuda" else "cpu"},
+            quantization_config=_quantization(spec, dtype, whole(config)),
+            use_safetensors=True,
+            output_loading_info=True,
+            **local,
+        )
+    absent = sorted(loading["missing_keys"]) + sorted(map(str, loading["mismatched_keys"]))
+    if absent:
+        raise WeightsError(
+            f"{spec.name}: {len(absent)} tensors are not in {folder}, the first is {absent[0]}; "
+            f"type: visdiff-local models verify {spec.name}"
+        )
+    processor.tokenizer.padding_side = "left"
+    if processor.tokenizer.pad_token_id is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    return Opened(model.eval(), processor, place, dtype)
+
+
+def _dtype(spec: ModelSpec, device: str) -> Any:
+    """What the unquantized parts compute in: half precision on CUDA, float32 on a CPU."""
+    import torch
+
+    named = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+    if spec.quantization in named:
+        return named[spec.quantization]
+    if spec.quantization == "int8":
+        return torch.float16  # what bitsandbytes multiplies in, whatever it is handed
+    if device == "cpu":
+        return torch.float32
+    # bfloat16 where the GPU has it: FLAN-T5 overflows in float16.
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float16
+
+
+def _quantization(spec: ModelSpec, dtype: Any, whole: list[str]) -> Any:
+    """The bitsandbytes configuration; None where the weights stay as they are."""
+    if spec.quantization not in ("nf4", "int8"):
+        return None
+    with dependency("bitsandbytes"):
+        import bitsandbytes  # noqa: F401 - transformers imports it later, with a worse message
+    from transformers import BitsAndBytesConfig
+
+    if spec.quantization == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=whole)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=dtype,
+        bnb_4bit_use_double_quant=True,
+        llm_int8_skip_modules=whole,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars or advice from transformers while a model is opened."""
+    from transformers.utils import logging
+
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def option_ids(encode: Callable[[str], Sequence[int]], option: str) -> tuple[int, ...]:
+    """First tokens of an option as models write it: as it is or capitalised, with or without space.
+
+    Args:
+        encode: text to ids, without special tokens.
+    """
+    words = (option, option.capitalize(), option.upper())
+    variants = [encode(space + word) for word in dict.fromkeys(words) for space in ("", " ")]
+    return tuple(dict.fromkeys(int(ids[0]) for ids in variants if len(ids)))
+
+
+def answer_ids(
+    encode: Callable[[str], Sequence[int]],
+    decode: Callable[[Sequence[int]], str],
+    options: Sequence[str],
+) -> list[list[int]]:
+    """For each option the tokens that stand for it alone.
+
+    A token that begins several options, or is mere space, or holds nothing of the option (an
+    unknown-token placeholder, a space split off), says nothing and is left out.
+    """
+    candidates = [option_ids(encode, option) for option in options]
+    kept: list[list[int]] = []
+    for index, (option, ids) in enumerate(zip(options, candidates, strict=True)):
+        others = {i for k, more in enumerate(candidates) if k != index for i in more}
+        texts = {i: decode([i]).strip().lower() for i in ids if i not in others}
+        kept.append([i for i, text in texts.items() if text and option.lower().startswith(text)])
+    return kept
+
+
+def probabilities(logits: FloatArray, options: Sequence[Sequence[int]]) -> FloatArray:
+    """Softmax over the vocabulary, summed over each option's tokens, as shares of the options.
+
+    Args:
+        logits: float32 (n, vocabulary).
+
+    Returns:
+        Float32 (n, k), rows sum to 1; a row of NaN where all options together are less likely than
+        :data:`LEAST_MASS`.
+    """
+    wide = logits.astype(np.float64)
+    wide = np.exp(wide - wide.max(axis=1, keepdims=True))
+    mass = wide / wide.sum(axis=1, keepdims=True)
+    parts = np.stack([mass[:, list(ids)].sum(axis=1) for ids in options], axis=1)
+    total = parts.sum(axis=1, keepdims=True)
+    shares = np.full(parts.shape, np.nan)
+    np.divide(parts, total, out=shares, where=np.broadcast_to(total >= LEAST_MASS, parts.shape))
+    return shares.astype(np.float32)
+
+
+def token_coder(tokenizer: Any) -> tuple[Callable[[str], Sequence[int]], Callable[..., str]]:
+    """``encode`` without special tokens and ``decode`` of a Hugging Face tokenizer."""
+
+    def encode(text: str) -> Sequence[int]:
+        ids: Sequence[int] = tokenizer(text, add_special_tokens=False).input_ids
+        return ids
+
+    def decode(ids: Sequence[int]) -> str:
+        return str(tokenizer.decode(list(ids)))
+
+    return encode, decode
+
+
+def to_device(inputs: Any, opened: Opened) -> dict[str, Any]:
+    """A processor's output on the device; pixels in the model's dtype, ids as they are."""
+    return {
+        name: value.to(opened.device, opened.dtype)
+        if value.is_floating_point()
+        else value.to(opened.device)
+        for name, value in inputs.items()
+    }
+
+
+def squared(image: Image.Image, mean: Sequence[float]) -> Image.Image:
+    """The picture centred on a square of the normalisation's mean colour ("pad" in LLaVA).
+
+    Haotian Liu et al., LLaVA-1.5, `image_aspect_ratio = "pad"`: nothing is cropped away.
+
+    Args:
+        mean: of red, green, blue, 0 … 1.
+    """
+    width, height = image.size
+    if width == height:
+        return image
+    side = max(width, height)
+    red, green, blue = (int(value * 255) for value in mean)
+    square = Image.new("RGB", (side, side), (red, green, blue))
+    square.paste(image, ((side - width) // 2, (side - height) // 2))
+    return square
+
+
+def float_rows(logits: Any) -> FloatArray:
+    """A torch tensor as a float32 array on the CPU."""
+    rows: FloatArray = logits.float().cpu().numpy()
+    return rows
+
+
+def tolerance(opened: Opened) -> float:
+    """How far the same logits may lie apart in two batches, as a share of their range."""
+    import torch
+
+    quantized = getattr(opened.model, "is_quantized", False)
+    return 1e-3 if opened.dtype == torch.float32 and not quantized else 0.1
