@@ -52,9 +52,9 @@ def test_samples_follow_the_generator() -> None:
 
 
 def rare_shift(name: str) -> list[float]:
-    """Images a0…a7 have a feature that no other has; everything else is noise."""
-    noise = np.random.default_rng(zlib.crc32(name.encode())).normal(0, 0.3, 8)
-    noise[0] += 2.0 if name in {f"a{i}" for i in range(8)} else 0.0
+    """Images a0…a15 have a feature that no other has; everything else is noise."""
+    noise = np.random.default_rng(zlib.crc32(name.encode())).normal(0, 0.15, 8)
+    noise[0] += 2.0 if name in {f"a{i}" for i in range(16)} else 0.0
     noise[1] += 2.0
     return list(noise)
 
@@ -74,7 +74,7 @@ def test_discriminative_sampling_finds_a_rare_shift() -> None:
         for how in ("random", "discriminative")
     }
     shifted = {
-        how: np.mean([sum(int(image.id[1:]) < 8 for image in s.a) for s in samples])
+        how: np.mean([sum(int(image.id[1:]) < 16 for image in s.a) for s in samples])
         for how, samples in draws.items()
     }
     assert shifted["discriminative"] >= 2 * shifted["random"] + 1

@@ -1,0 +1,176 @@
+"""Does the judge grade as people do? Its grades against human ones, of the same hypotheses."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats as scipy_stats
+
+from visdiff_local.errors import InputError, ProblemsError
+from visdiff_local.protocols import TextModel
+from visdiff_local.scenes.grading import grade
+from visdiff_local.scenes.language import conjunction, phrases
+from visdiff_local.scenes.pairs import DIFFICULTIES, Pair, make_pair
+from visdiff_local.scenes.vocabulary import SAYABLE, Assertion
+from visdiff_local.scenes.world import GROUP_OF
+from visdiff_local.stages.judge import GRADES, Judged, Question, judge
+
+FIELDS = ("hypothesis", "group_a", "group_b", "manual_label")
+ACCURACY_FIELDS = ("exact", "mae", "pearson", "spearman", "pearson_expected")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One hypothesis with a person's grade; None: the person gave none."""
+
+    question: Question
+    grade: int | None
+
+
+def read_labels(path: Path) -> list[Label]:
+    """Reads a JSON-lines file with the fields ``hypothesis, group_a, group_b, manual_label``.
+
+    Raises:
+        InputError: the file cannot be read or is empty.
+        ProblemsError: everything that is wrong with its lines, together.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: the labels cannot be read ({error})") from error
+    labels: list[Label] = []
+    problems: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            found = _label(line)
+            if isinstance(found, Label):
+                labels.append(found)
+            else:
+                problems.append(f"line {number}: {found}")
+    if problems:
+        raise ProblemsError(str(path), problems)
+    if not labels:
+        raise InputError(f"{path}: there is no label in it")
+    return labels
+
+
+def compare_with_labels(
+    labels: Sequence[Label], llm: TextModel, *, family: str = "default"
+) -> dict[str, Any]:
+    """The row of ``bench judge``: agreement of the judge with the labels.
+
+    ``exact`` is the share of equal grades, ``mae`` the mean distance, Pearson and Spearman are of
+    the grades; ``pearson_expected`` is of the judge's mean grade under its probabilities.
+    ``confusion[h][j]`` counts the hypotheses that people graded h and the judge j. What the judge
+    gave no answer for is ``unparsed``, labels without a grade are ``skipped``: neither is among
+    the ``n`` that the numbers are of. A number that cannot be computed is None.
+    """
+    known = [label for label in labels if label.grade is not None]
+    answers = judge([label.question for label in known], llm, family=family)
+    both = [
+        (label, answer)
+        for label, answer in zip(known, answers, strict=True)
+        if answer.grade is not None
+    ]
+    pairs = [(label.grade or 0, answer.grade or 0) for label, answer in both]
+    return {
+        "n": len(both),
+        **_agreement(pairs, [answer for _, answer in both]),
+        "unparsed": len(known) - len(both),
+        "skipped": len(labels) - len(known),
+        "confusion": _confusion(pairs),
+    }
+
+
+def _label(line: str) -> Label | str:
+    try:
+        fields = json.loads(line)
+    except json.JSONDecodeError as error:
+        return f"this is no JSON ({error.msg})"
+    if not isinstance(fields, dict):
+        return "this is no JSON object"
+    missing = [name for name in FIELDS if name not in fields]
+    if missing:
+        return f"it has no {', '.join(missing)}"
+    *texts, given = (fields[name] for name in FIELDS)
+    if not all(isinstance(text, str) for text in texts):
+        return "hypothesis, group_a and group_b must be texts"
+    if given is not None and (isinstance(given, bool) or given not in GRADES):
+        return f"manual_label is {given!r}; it must be 0, 1, 2 or null"
+    hypothesis, truth_a, truth_b = texts
+    return Label(Question(hypothesis, truth_a, truth_b), None if given is None else int(given))
+
+
+def _agreement(
+    pairs: Sequence[tuple[int, int]], answers: Sequence[Judged]
+) -> dict[str, float | None]:
+    if not pairs:
+        return dict.fromkeys(ACCURACY_FIELDS)
+    human, judged = np.array(pairs, dtype=np.float64).T
+    expected = np.array([answer.expected for answer in answers], dtype=np.float64)
+    return {
+        "exact": float((human == judged).mean()),
+        "mae": float(np.abs(human - judged).mean()),
+        "pearson": _correlation(scipy_stats.pearsonr, human, judged),
+        "spearman": _correlation(scipy_stats.spearmanr, human, judged),
+        "pearson_expected": _correlation(scipy_stats.pearsonr, human, expected),
+    }
+
+
+def _correlation(function: Any, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> float | None:
+    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None  # undefined: one side never varies
+    return float(function(x, y).statistic)
+
+
+def _confusion(pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
+    counts = Counter(pairs)
+    return [[counts[human, judged] for judged in GRADES] for human in GRADES]
+
+
+def scene_labels(n: int, seed: int) -> list[Label]:
+    """``n`` hypotheses about held-out pairs of drawn scenes, with their exact grades.
+
+    Grades 2, 1 and 0 come about equally often. A hypothesis is the truth in other words, a group
+    that holds it, the truth narrowed by what happens to be so in one image, the other side, or
+    something that some image shows.
+    """
+    rng = np.random.default_rng([seed, 2])
+    labels: list[Label] = []
+    wanted = Counter({grade: -(-n // len(GRADES)) for grade in GRADES})
+    while len(labels) < n:
+        pair = make_pair(DIFFICULTIES[int(rng.integers(len(DIFFICULTIES)))], rng, n=8)
+        for text in _hypotheses(pair, rng):
+            exact = grade(text, pair.truth)
+            if wanted[exact] > 0 and len(labels) < n:
+                wanted[exact] -= 1
+                labels.append(Label(Question(text, pair.truth_a, pair.truth_b), exact))
+    return labels
+
+
+def _hypotheses(pair: Pair, rng: np.random.Generator) -> list[str]:
+    """One of each sort that can be said of the pair, in words chosen at random."""
+    (truth,), (other,) = pair.truth.a, pair.truth.b
+    scene = pair.a[int(rng.integers(len(pair.a)))]
+    shown = [
+        (attribute, scene.get(attribute))
+        for attribute in SAYABLE
+        if attribute not in ("group", truth[0]) and scene.get(attribute) in SAYABLE[attribute]
+    ]
+    detail = shown[int(rng.integers(len(shown)))]
+    assertions: list[tuple[Assertion, ...]] = [(truth,), (other,), (detail,), (truth, detail)]
+    if truth[0] == "kind":
+        assertions.append((("group", GROUP_OF[truth[1]]),))
+    sayable = (said for said in assertions if all(v in SAYABLE.get(a, ()) for a, v in said))
+    return [_in_words(said, rng) for said in sayable]
+
+
+def _in_words(said: tuple[Assertion, ...], rng: np.random.Generator) -> str:
+    if len(said) > 1:
+        return conjunction(said, rng)
+    wordings = phrases(*said[0])
+    return wordings[int(rng.integers(len(wordings)))]
