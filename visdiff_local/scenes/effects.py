@@ -86,7 +86,7 @@ def _painting(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     middle_across = row * short + short // 2
     from_x = ((middle_along + middle_across - side) // 2).clip(0, side - 1)
     from_y = ((middle_along - middle_across + side) // 2).clip(0, side - 1)
-    # strokes thin out to the true pixel now and then, so that contours survive
+    # every stroke takes the colour at its middle; a quarter of the true picture keeps contours
     strokes = np.asarray(image.filter(ImageFilter.BoxBlur(side / 140)))[from_y, from_x]
     shine = rng.uniform(-16, 16, (int(row.max()) + 1, int(column.max()) + 1))[row, column]
     weave = 7.0 * ((x // max(1, side // 96) + y // max(1, side // 96)) % 2)
