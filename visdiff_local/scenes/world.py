@@ -92,7 +92,7 @@ GROUP_OF: Mapping[str, str] = {k: group for group, kinds in KIND_GROUPS.items() 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One picture, described completely. ``seed`` settles all variation the attributes leave open."""
+    """One picture, described completely; ``seed`` settles all that the attributes leave open."""
 
     kind: str
     colour: str
@@ -185,7 +185,9 @@ def sample_scene(
                 continue
             keep = share if usual is None else usual
             others = [v for v in ATTRIBUTES[attribute] if v != DEFAULTS[attribute]]
-            values[attribute] = DEFAULTS[attribute] if rng.random() < keep else str(rng.choice(others))
+            values[attribute] = (
+                DEFAULTS[attribute] if rng.random() < keep else str(rng.choice(others))
+            )
         if "landmark" not in fixed:
             values["landmark"] = (
                 "none" if values["relation"] == "none" else str(rng.choice(LANDMARKS[1:]))
@@ -193,7 +195,7 @@ def sample_scene(
         if "facing" not in fixed:
             sideways = values["kind"] in SIDEWAYS
             values["facing"] = str(rng.choice(FACINGS[1:])) if sideways else "none"
-        scene = settle(Scene(seed=int(rng.integers(2**31)), **values))  # type: ignore[arg-type]
+        scene = settle(Scene(seed=int(rng.integers(2**31)), **values))
         if all(scene.get(attribute) == value for attribute, value in fixed.items()):
             return scene
     raise ValueError(f"no scene of this world has {fixed} with held_out={held_out}")

@@ -1,0 +1,324 @@
+"""Trains nano-llava: the eye as a CLIP vision tower, a projector and a small Llama.
+
+Two steps. The eye has no norm before its blocks and CLIP's tower has one, so the copied tower first
+learns to give the eye's features (minutes). It is then frozen, and the language side learns to
+describe pictures and to answer "does this image contain …?".
+
+    python scripts/nano/train_llava.py POOL EYE OUT --minutes 15
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from features import features_of
+from loop import Run, save_half, timed_steps
+from pool import GRID, PATCH, SIZE, Pool, open_pool
+from torch import nn
+from torch.nn import functional as F
+from train_eye import HEADS, LAYERS, WIDTH, Batches, Eye, raw_tokens
+from transformers import (
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+)
+from truths import all_true, random_assertions, say
+from words import corpus, word_tokenizer
+
+from visdiff_local.scenes.language import caption
+
+VOCABULARY, PATCHES = 2048, GRID * GRID
+PROMPTS = {"short": "describe this image.", "detailed": "describe this image in detail."}
+QUESTION = "does this image contain {}?"
+TEMPLATE = (
+    "{% for message in messages %}{% if message['role'] == 'user' %}USER: "
+    "{% for item in message['content'] %}{% if item['type'] == 'image' %}<image>\n"
+    "{% else %}{{ item['text'] }}{% endif %}{% endfor %}{% else %} ASSISTANT: "
+    "{% for item in message['content'] %}{{ item['text'] }}{% endfor %}{{ eos_token }}"
+    "{% endif %}{% endfor %}{% if add_generation_prompt %} ASSISTANT:{% endif %}"
+)
+HEAD, TAIL = "USER: <image>\n", " ASSISTANT:"
+
+
+def build(eye: Eye) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
+    asked = [HEAD.replace("<image>", ""), TAIL, *PROMPTS.values(), QUESTION, " yes no"]
+    tokenizer = word_tokenizer(corpus(asked), VOCABULARY, ["<image>"])
+    processor = LlavaProcessor(
+        image_processor=CLIPImageProcessor(
+            size={"height": SIZE, "width": SIZE},
+            do_center_crop=False,
+            image_mean=[0.5] * 3,
+            image_std=[0.5] * 3,
+        ),
+        tokenizer=tokenizer,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=TEMPLATE,
+    )
+    vision = CLIPVisionConfig(
+        hidden_size=WIDTH,
+        intermediate_size=4 * WIDTH,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        image_size=SIZE,
+        patch_size=PATCH,
+        hidden_act="gelu",
+        projection_dim=WIDTH,
+    )
+    text = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=512,
+        num_hidden_layers=5,
+        num_attention_heads=HEADS,
+        num_key_value_heads=HEADS,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    config = LlavaConfig(
+        vision_config=vision,
+        text_config=text,
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="default",
+        tie_word_embeddings=True,
+    )
+    config.vision_config._attn_implementation = "eager"
+    config.text_config._attn_implementation = "eager"
+    model = LlavaForConditionalGeneration(config)
+    copy_eye(eye, vision_of(model))
+    return model, processor
+
+
+def vision_of(model: LlavaForConditionalGeneration) -> nn.Module:
+    tower = model.model.vision_tower
+    return getattr(tower, "vision_model", tower)
+
+
+@torch.no_grad()
+def copy_eye(eye: Eye, vision: nn.Module) -> None:
+    """The eye in CLIP's names; the norm in front starts out as close to nothing as it can be."""
+    source = eye.tower.state_dict()
+    position = source["embeddings.position_embedding"][0].clone()
+    position[1:] += source["embeddings.patch_embedding.bias"]
+    target = {
+        "embeddings.class_embedding": source["embeddings.class_embedding"].flatten(),
+        "embeddings.patch_embedding.weight": source["embeddings.patch_embedding.weight"],
+        "embeddings.position_embedding.weight": position,
+        "post_layernorm.weight": source["post_layernorm.weight"],
+        "post_layernorm.bias": source["post_layernorm.bias"],
+        "pre_layrnorm.weight": torch.full((WIDTH,), float(position.std())),
+        "pre_layrnorm.bias": torch.zeros(WIDTH),
+    }
+    names = {"layer_norm1": "layer_norm1", "layer_norm2": "layer_norm2", "mlp.fc1": "mlp.fc1"}
+    names |= {"mlp.fc2": "mlp.fc2", "self_attn.out_proj": "self_attn.projection"}
+    for i in range(LAYERS):
+        layer = f"encoder.layers.{i}"
+        for part in ("weight", "bias"):
+            for new, old in names.items():
+                target[f"{layer}.{new}.{part}"] = source[f"{layer}.{old}.{part}"]
+            fused = source[f"{layer}.self_attn.qkv.{part}"].chunk(3)
+            for which, value in zip("qkv", fused, strict=True):
+                target[f"{layer}.self_attn.{which}_proj.{part}"] = value
+    missing, unexpected = vision.load_state_dict(target, strict=False)
+    assert not unexpected, unexpected
+    assert all("position_ids" in name for name in missing), missing
+
+
+def learn_the_eye(vision: nn.Module, eye: Eye, pool: Pool, work: Path, options) -> None:
+    """Feature distillation: the mean squared error of the last tokens, both normed alike."""
+    for parameter in vision.parameters():
+        parameter.requires_grad_(True)
+    teacher = raw_tokens(eye.tower)
+    width = (WIDTH,)
+    run = Run(vision, work / "tower.pt", 5e-4, options.tower_minutes)
+    batches = iter(Batches(pool, np.arange(len(pool) - 2048), 96, run.steps, mirror=True))
+    for _ in timed_steps(run):
+        pixels, _, _ = next(batches)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.no_grad():
+                wanted = teacher(pixels)
+            got = vision(pixel_values=pixels, output_hidden_states=True).hidden_states[-1]
+        run.step(F.mse_loss(F.layer_norm(got.float(), width), F.layer_norm(wanted.float(), width)))
+    vision.requires_grad_(False)
+
+
+def last_tokens(vision: nn.Module) -> nn.Module:
+    class Last(nn.Module):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            out = vision(pixel_values=pixels, output_hidden_states=True)
+            return out.hidden_states[-1][:, 1:]
+
+    return Last()
+
+
+class Lessons:
+    """Batches in which one picture's prefix is shared by several questions.
+
+    Row: <s>USER: <image>… then branches, each of which sees the prefix and itself only.
+    """
+
+    def __init__(self, pool: Pool, features: np.ndarray, tokenizer, seed: int, questions: int):
+        self.pool, self.features, self.tokenizer = pool, features, tokenizer
+        self.rng, self.questions = np.random.default_rng(seed), questions
+        image = tokenizer.convert_tokens_to_ids("<image>")
+        head = tokenizer(HEAD)["input_ids"]
+        at = head.index(image)
+        self.prefix = head[:at] + [image] * PATCHES + head[at + 1 :]
+        self.image_at = at
+        self._cut = len(head)
+
+    def _ids(self, asked: str) -> list[int]:
+        """The ids after the image, tokenized within the whole prompt as they will be in use."""
+        return self.tokenizer(HEAD + asked + TAIL)["input_ids"][self._cut :]
+
+    def _branches(self, index: int) -> list[tuple[list[int], list[int]]]:
+        scene = self.pool.scene(index)
+        style = "short" if self.rng.random() < 0.6 else "detailed"
+        told = [(self._ids(PROMPTS[style]), self._answer(caption(scene, style=style)))]
+        codes = self.pool.codes[index]
+        for wanted in self.rng.permutation(self.questions) % 2 == 0:
+            for _ in range(40):
+                about = codes
+                if not wanted and self.rng.random() < 0.5:
+                    about = self.pool.codes[self.rng.integers(len(self.features))]
+                one = random_assertions(self.rng, about)
+                if bool(all_true(one, codes[None])[0]) == wanted:
+                    break
+            asked = QUESTION.format(say(one, self.rng))
+            truth = bool(all_true(one, codes[None])[0])
+            told.append((self._ids(asked), self._answer("yes" if truth else "no")))
+        return told
+
+    def _answer(self, text: str) -> list[int]:
+        return [*self.tokenizer(text, add_special_tokens=False)["input_ids"], 2]
+
+    def batch(self, chosen: np.ndarray):
+        rows = [self._branches(int(i)) for i in chosen]
+        p = len(self.prefix)
+        longest = p + max(sum(len(q) + len(a) for q, a in row) for row in rows)
+        ids = torch.zeros(len(rows), longest, dtype=torch.long)
+        targets = torch.full((len(rows), longest), -100)
+        positions = torch.zeros(len(rows), longest, dtype=torch.long)
+        branch = torch.full((len(rows), longest), -1)
+        for r, row in enumerate(rows):
+            ids[r, :p], positions[r, :p], branch[r, :p] = (
+                torch.tensor(self.prefix),
+                torch.arange(p),
+                0,
+            )
+            at = p
+            for b, (question, answer) in enumerate(row, start=1):
+                both = question + answer
+                end = at + len(both)
+                ids[r, at:end] = torch.tensor(both)
+                positions[r, at:end] = torch.arange(p, p + len(both))
+                branch[r, at:end] = b
+                first = at + len(question) - 1
+                targets[r, first : end - 1] = torch.tensor(answer)
+                at = end
+        seen = torch.from_numpy(self.features[chosen].astype(np.float32))
+        return seen, ids, targets, positions, branch
+
+
+def branch_mask(branch: torch.Tensor) -> torch.Tensor:
+    """Additive attention mask (n, 1, t, t): causal, and to the prefix or the own branch only."""
+    t = branch.shape[1]
+    same = (branch[:, :, None] == branch[:, None, :]) | (branch[:, None, :] == 0)
+    allowed = same & torch.ones(t, t, dtype=torch.bool).tril()
+    return torch.zeros(allowed.shape).masked_fill(~allowed, -1e9)[:, None]
+
+
+def lesson_loss(model, lessons: Lessons, batch) -> torch.Tensor:
+    seen, ids, targets, positions, branch = batch
+    words = model.get_input_embeddings()(ids)
+    at = lessons.image_at
+    pictures = model.model.multi_modal_projector(seen)
+    words = torch.cat([words[:, :at], pictures.to(words.dtype), words[:, at + PATCHES :]], 1)
+    out = model.model.language_model(
+        inputs_embeds=words, attention_mask=branch_mask(branch), position_ids=positions
+    )
+    known = targets != -100
+    logits = model.lm_head(out.last_hidden_state[known]).float()
+    # a caption has many tokens and an answer two: the words after yes/no count for little
+    return F.cross_entropy(logits, targets[known])
+
+
+@torch.no_grad()
+def answers(model, processor, pool: Pool, chosen: np.ndarray, seed: int) -> float:
+    """Accuracy of yes against no, through the whole model and its processor, as in use."""
+    model.eval()
+    rng = np.random.default_rng(seed)
+    yes, no = (
+        processor.tokenizer(w, add_special_tokens=False)["input_ids"][0] for w in ("yes", "no")
+    )
+    hits = 0
+    for start in range(0, len(chosen), 64):
+        part = chosen[start : start + 64]
+        told = [random_assertions(rng, pool.codes[i]) for i in part]
+        truth = [
+            bool(all_true(one, pool.codes[i][None])[0]) for one, i in zip(told, part, strict=True)
+        ]
+        inputs = processor(
+            images=[pool.images[int(i)] for i in part],
+            text=[HEAD + QUESTION.format(say(one, rng)) + TAIL for one in told],
+            return_tensors="pt",
+            padding=True,
+            padding_side="left",
+        )
+        logits = model(**inputs, logits_to_keep=1).logits[:, -1]
+        said = (logits[:, yes] > logits[:, no]).tolist()
+        hits += sum(s == t for s, t in zip(said, truth, strict=True))
+    model.train()
+    return hits / len(chosen)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("pool", "eye", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--tower-minutes", type=float, default=4)
+    parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--questions", type=int, default=8, help="a picture")
+    parser.add_argument("--lr", type=float, default=1.5e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pictures", type=int, default=60_000)
+    options = parser.parse_args()
+    torch.manual_seed(options.seed)
+    pool, work = open_pool(options.pool), options.out / "work"
+    eye = Eye()
+    eye.load_state_dict(torch.load(options.eye, weights_only=True)["model"])
+    eye.requires_grad_(False)
+    model, processor = build(eye)
+    vision = vision_of(model)
+    learn_the_eye(vision, eye, pool, work, options)
+    features = features_of(last_tokens(vision), pool, work, "llava", options.pictures)
+    n = len(features)
+    lessons = Lessons(pool, features, processor.tokenizer, options.seed, options.questions)
+    run = Run(model, work / "llava.pt", options.lr, options.minutes)
+    for _ in timed_steps(run):
+        batch = lessons.batch(np.sort(lessons.rng.choice(n - 2048, options.batch, False)))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = lesson_loss(model, lessons, batch)
+        run.step(loss)
+        if run.steps % 400 == 0:
+            print("answers", answers(model, processor, pool, np.arange(n - 512, n), 1), flush=True)
+    result = {"steps": run.steps, "pictures": run.steps * options.batch, "seconds": run.seconds}
+    result["answers"] = answers(model, processor, pool, np.arange(n - 2048, n), 1)
+    save_half(model, processor, options.out)
+    (work / "llava.json").write_text(json.dumps(result, indent=1))
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
