@@ -147,10 +147,7 @@ def _rows(path: Path, problems: list[str]) -> list[dict[str, str]]:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: the table cannot be read ({error})") from error
-    wanted = ["path", "group_name"]
-    if TABLES[path.name] is None:
-        wanted += ["difference", "difficulty"]
-    absent = [column for column in wanted if not rows or column not in rows[0]]
+    absent = [column for column in ("path", "group_name") if not rows or column not in rows[0]]
     if absent:
         problems.append(f"{path.name} has no column {', '.join(absent)}")
         return []
@@ -158,23 +155,27 @@ def _rows(path: Path, problems: list[str]) -> list[dict[str, str]]:
 
 
 def _paired(rows: Sequence[Mapping[str, str]], root: Path) -> list[BenchPair]:
-    """PairedImageSets: the two groups of each (difficulty, difference), in the table's order.
+    """PairedImageSets: pairs in the table's order, told by their folders ``<split>/<n>_a``, ``_b``.
 
-    Two pairs may have the same difference, so a pair is told by its folders ``<n>_a``, ``<n>_b``.
+    The column ``difficulty`` is of no use: in the official table it calls the 50 medium pairs easy
+    and the 50 hard ones medium. The folders hold the split of the paper, which moved some pairs
+    after their sentences had been written.
     """
     groups: dict[tuple[str, str], dict[str, list[Mapping[str, str]]]] = defaultdict(dict)
     for row in rows:
-        folder = PurePosixPath(row["path"]).parent.name
-        number, _, side = folder.rpartition("_")
+        folder = PurePosixPath(row["path"]).parent
+        number, _, side = folder.name.rpartition("_")
         if not number or side not in ("a", "b"):
-            raise InputError(f"{row['path']}: the folder of an image must be called N_a or N_b")
-        groups[row["difficulty"], number].setdefault(side, []).append(row)
+            raise InputError(
+                f"{row['path']}: the image must lie in a folder SPLIT/N_a or SPLIT/N_b"
+            )
+        groups[folder.parent.name, number].setdefault(side, []).append(row)
     pairs = []
-    for (difficulty, number), sides in groups.items():
+    for (split, number), sides in groups.items():
         if set(sides) != {"a", "b"}:
-            raise InputError(f"PairedImageSets.csv: pair {number} ({difficulty}) has one side only")
+            raise InputError(f"PairedImageSets.csv: pair {number} ({split}) has one side only")
         a, b = (_images(sides[side][0]["group_name"], sides[side], root) for side in ("a", "b"))
-        pairs.append(BenchPair(difficulty, a, b))
+        pairs.append(BenchPair(split, a, b))
     return pairs
 
 
