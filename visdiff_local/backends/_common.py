@@ -7,6 +7,7 @@ no model at all.
 import hashlib
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -248,15 +249,16 @@ def _empty_cuda_cache() -> None:
 
 
 def prepared(
-    images: Sequence[ImageRef], side: int, prepare: Callable[[Image.Image], Result]
+    images: Sequence[ImageRef], side: int | None, prepare: Callable[[Image.Image], Result]
 ) -> Iterator[Result]:
     """Each picture decoded and made ready for a model, in order, ahead of the reader, in threads.
 
     Args:
-        side: pixels that the model looks at. JPEGs are decoded at twice that or more, which
-            changes pixels a little: :data:`DECODING` is in the fingerprints for it.
+        side: pixels that the model looks at, where that is fixed. JPEGs are decoded at twice that
+            or more, which changes pixels a little: :data:`DECODING` is in the fingerprints for it.
     """
-    pictures = (picture for _, picture in decoded(images, size_hint=2 * side))
+    hint = 2 * side if side else None
+    pictures = (picture for _, picture in decoded(images, size_hint=hint))
     return (ready for _, ready in ahead(prepare, pictures))
 
 
@@ -267,6 +269,18 @@ def unique(
     distinct = list(dict.fromkeys(items))
     results = dict(zip(distinct, compute(distinct), strict=True))
     return [results[item] for item in items]
+
+
+def defused(text: str, special: Sequence[str]) -> str:
+    """The text with every special token in it broken by a space: ``<image>`` → ``< image>``.
+
+    What a user or a caption says then cannot stand for an image, an end of turn or a role.
+    """
+    longest_first = sorted((token for token in set(special) if len(token) > 1), key=len)[::-1]
+    if not longest_first:
+        return text
+    found = re.compile("|".join(map(re.escape, longest_first)))
+    return found.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
 
 
 @contextmanager

@@ -67,7 +67,9 @@ def open_folder(
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     with opening(spec, folder), _quiet():
         config = transformers.AutoConfig.from_pretrained(folder, **local)
-        processor = transformers.AutoProcessor.from_pretrained(
+        processor = transformers.AutoProcessor.from_pretrained(folder, **local)
+        # Named here and not above, where a video processor would be asked for it and has none.
+        processor.image_processor = transformers.AutoImageProcessor.from_pretrained(
             folder, backend=IMAGE_BACKEND, **local
         )
         model, loading = transformers.AutoModelForImageTextToText.from_pretrained(

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from visdiff_local.backends import _hf, selftest
-from visdiff_local.backends._common import DECODING, Batches, fingerprint_of, prepared
+from visdiff_local.backends._common import DECODING, Batches, defused, fingerprint_of, prepared
 from visdiff_local.errors import WeightsError
 from visdiff_local.protocols import FloatArray
 from visdiff_local.specs import ModelSpec
@@ -171,7 +171,7 @@ class Blip2:
         """Token ids (1, length): one placeholder a query token, then the prompt."""
         processor = self.opened.processor
         blank = Image.new("RGB", (8, 8))
-        clean = prompt.replace("<image>", "< image >")
+        clean = defused(prompt, [*self.opened.tokenizer.all_special_tokens, "<image>"])
         return processor(images=blank, text=clean, return_tensors="pt").input_ids
 
     def image_token_count(self) -> int:

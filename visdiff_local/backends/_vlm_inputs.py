@@ -1,0 +1,175 @@
+"""What goes into a vision-language model: prompts cut at the image, pictures, batches of both."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from visdiff_local.backends._common import defused
+from visdiff_local.backends._hf import Opened, squared
+from visdiff_local.errors import UsageError, WeightsError
+
+MOST_PIXELS = 1024 * 1024
+"""Models that look at pictures in their own size get no more than this; a photograph of 12
+megapixels would be 16,000 tokens."""
+
+GRID_COLUMNS = 10
+_CELL = 112
+_PLAIN_LLAVA = "USER: <image>\n{} ASSISTANT:"
+
+Inputs = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A prompt in the model's chat format, cut right behind the (last) image's placeholder."""
+
+    head: str
+    tail: str
+
+    @property
+    def whole(self) -> str:
+        return self.head + self.tail
+
+
+class InputMaker:
+    """Turns prompts and pictures into the tensors of one open model."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self.image_token = str(getattr(opened.processor, "image_token", "<image>"))
+        self.image_token_id = int(opened.tokenizer.convert_tokens_to_ids(self.image_token))
+        self._special = [*opened.tokenizer.all_special_tokens, self.image_token]
+        # Fast tokenizers change their own state in a call and fail when two threads use them.
+        self._lock = threading.Lock()
+
+    # ---- text ------------------------------------------------------------------------------------
+
+    def wrap(self, text: str, *, images: int = 1) -> Wrapped:
+        """``text`` about ``images`` pictures in the chat format of the folder's own template.
+
+        A LLaVA folder without a template gets LLaVA-1.5's plain ``USER: … ASSISTANT:``.
+        """
+        clean = defused(text, self._special)
+        processor = self._opened.processor
+        if processor.chat_template or self._opened.tokenizer.chat_template:
+            content = [*[{"type": "image"}] * images, {"type": "text", "text": clean}]
+            said = processor.apply_chat_template(
+                [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+            )
+        elif self._opened.model.config.model_type == "llava" and images == 1:
+            said = _PLAIN_LLAVA.format(clean)
+        else:
+            raise WeightsError(
+                "the folder has no chat_template.jinja, so the model cannot be asked; "
+                "fetch the complete folder again"
+            )
+        head, mark, tail = said.rpartition(self.image_token)
+        if not mark:
+            raise WeightsError(
+                f"the folder's chat template does not show the image ({self.image_token} is not in "
+                f"{said!r}); the chat template of another model lies in the folder"
+            )
+        return Wrapped(head + mark, tail)
+
+    def tail_ids(self, wrapped: Wrapped) -> list[int]:
+        """Token ids behind the image. Tokenized behind a placeholder, as in the whole prompt:
+        tokenizers treat the start of a text in a special way."""
+        with self._lock:
+            ids = self._opened.tokenizer(
+                self.image_token + wrapped.tail, add_special_tokens=False
+            ).input_ids
+        return list(ids[ids.index(self.image_token_id) + 1 :])
+
+    # ---- pictures --------------------------------------------------------------------------------
+
+    @property
+    def side(self) -> int | None:
+        """Pixels a side that the model looks at; None where it takes pictures in their own size."""
+        config = self._opened.model.config
+        return int(config.vision_config.image_size) if config.model_type == "llava" else None
+
+    def fit(self, picture: Image.Image) -> Image.Image:
+        """The picture as the processor shall see it: nothing cropped away, not too large."""
+        images = self._opened.processor.image_processor
+        if getattr(images, "do_center_crop", False):
+            return squared(picture, images.image_mean)
+        if self.side is None and picture.width * picture.height > MOST_PIXELS:
+            shrink = (MOST_PIXELS / (picture.width * picture.height)) ** 0.5
+            size = max(1, int(picture.width * shrink)), max(1, int(picture.height * shrink))
+            return picture.resize(size, Image.Resampling.LANCZOS)
+        return picture
+
+    def inputs(self, text: str, pictures: Sequence[Image.Image]) -> Inputs:
+        """The processor's tensors (CPU) for one prompt, whose placeholders are the pictures."""
+        fitted = [self.fit(picture) for picture in pictures]
+        with self._lock:
+            made = self._opened.processor(images=fitted, text=[text], return_tensors="pt")
+        return dict(made)
+
+
+def extend(inputs: Inputs, ids: Sequence[int]) -> Inputs:
+    """The inputs (batch 1) with more text tokens behind."""
+    import torch
+
+    length = inputs["input_ids"].shape[1]
+    more = torch.tensor([list(ids)], dtype=torch.long)
+    longer = dict(inputs)
+    for name, value in inputs.items():
+        if name == "input_ids":
+            longer[name] = torch.cat([value, more], dim=1)
+        elif tuple(value.shape) == (1, length):  # masks and token types, one value a token
+            fill = torch.full_like(more, int(name == "attention_mask"), dtype=value.dtype)
+            longer[name] = torch.cat([value, fill], dim=1)
+    return longer
+
+
+def collate(items: Sequence[Inputs], pad: int) -> Inputs:
+    """Single inputs as one batch: texts padded on the left, tiles of images filled up with zeros.
+
+    Args:
+        pad: id of the padding token.
+    """
+    import torch
+    from torch.nn.functional import pad as filled
+
+    lengths = [item["input_ids"].shape[1] for item in items]
+    batch: Inputs = {}
+    for name in items[0]:
+        values = [item[name] for item in items]
+        if all(tuple(v.shape) == (1, n) for v, n in zip(values, lengths, strict=True)):
+            fill = pad if name == "input_ids" else 0
+            values = [
+                filled(v, (max(lengths) - n, 0), value=fill)
+                for v, n in zip(values, lengths, strict=True)
+            ]
+        elif values[0].ndim >= 4:  # (1, tiles, …): LLaVA-NeXT and Idefics cut pictures up
+            most = max(v.shape[1] for v in values)
+            values = [filled(v, (0, 0) * (v.ndim - 2) + (0, most - v.shape[1])) for v in values]
+        batch[name] = torch.cat(values, dim=0)
+    return batch
+
+
+def common_start(lists: Sequence[Sequence[int]]) -> int:
+    """How many ids all lists begin with, leaving each at least one of its own."""
+    shortest = min(len(ids) for ids in lists)
+    count = 0
+    while count < shortest - 1 and len({ids[count] for ids in lists}) == 1:
+        count += 1
+    return count
+
+
+def grid(pictures: Sequence[Image.Image]) -> Image.Image:
+    """The pictures in rows of ten, uncropped, on white (VisDiff's image-based proposer)."""
+    if not pictures:
+        raise UsageError("a grid needs at least one image")
+    rows = -(-len(pictures) // GRID_COLUMNS)
+    columns = min(len(pictures), GRID_COLUMNS)
+    sheet = Image.new("RGB", (columns * _CELL, rows * _CELL), "white")
+    for place, picture in enumerate(pictures):
+        cell = ImageOps.pad(picture, (_CELL - 4, _CELL - 4), color="white")
+        row, column = divmod(place, GRID_COLUMNS)
+        sheet.paste(cell, (column * _CELL + 2, row * _CELL + 2))
+    return sheet
