@@ -14,10 +14,10 @@ from visdiff_local.stats.compare import (
     standing,
 )
 from visdiff_local.stats.counting import ScoreCounts, compare_counts
-from visdiff_local.stats.paired import compare_paired
+from visdiff_local.stats.paired import compare_paired, wilcoxon_p
 from visdiff_local.stats.paper import welch_p
 from visdiff_local.stats.prevalence import choose_threshold, prevalence, wilson
-from visdiff_local.stats.separation import auroc
+from visdiff_local.stats.separation import auroc, mann_whitney_p
 
 __all__ = [
     "EFFECT_FLOOR",
@@ -29,11 +29,13 @@ __all__ = [
     "compare",
     "compare_counts",
     "compare_paired",
+    "mann_whitney_p",
     "min_detectable_auroc",
     "paired_bootstrap",
     "paired_bootstrap_difference",
     "prevalence",
     "standing",
     "welch_p",
+    "wilcoxon_p",
     "wilson",
 ]

@@ -9,6 +9,7 @@ from scipy import stats
 from visdiff_local.stats.compare import Comparison, benjamini_hochberg
 from visdiff_local.stats.groups import FloatArray, refuse_nan
 from visdiff_local.stats.prevalence import wilson
+from visdiff_local.stats.separation import Alternative
 
 EXACT_PAIRS = 50
 """Up to this many pairs the signed-rank p is exact."""
@@ -37,29 +38,36 @@ def compare_paired(
     Raises:
         ValueError: a score is NaN (rows are named), there is no pair, or the shapes differ.
     """
-    a = np.atleast_2d(np.asarray(scores_a)).astype(np.float64)
-    b = np.atleast_2d(np.asarray(scores_b)).astype(np.float64)
-    if a.shape != b.shape or a.shape[1] == 0:
-        raise ValueError(
-            f"paired scores need one shape, with a pair at least: {a.shape}, {b.shape}"
-        )
-    refuse_nan(a)
-    refuse_nan(b)
-    higher = np.sign((a > b).astype(np.int8) - (a < b).astype(np.int8))
-    with np.errstate(invalid="ignore"):  # equal infinities
-        signed = _signed_ranks(np.where(higher == 0, 0.0, a - b))
-    p = signed_rank_p(signed)
-    wins = (higher > 0).sum(axis=1) + 0.5 * (higher == 0).sum(axis=1)
+    signed = _signed_ranks(scores_a, scores_b)
+    pairs = signed.shape[1]
+    wins = (signed > 0).sum(axis=1) + 0.5 * (signed == 0).sum(axis=1)
+    p = _signed_rank_p(signed)
     return Comparison(
-        auroc=wins / a.shape[1],
-        ci=wilson(wins, a.shape[1]),
+        auroc=wins / pairs,
+        ci=wilson(wins, pairs),
         p_value=p,
         q_value=benjamini_hochberg(p),
-        p_global=_sign_flip_p(signed, permutations, rng) if len(a) else 1.0,
+        p_global=_sign_flip_p(signed, permutations, rng) if len(p) else 1.0,
     )
 
 
-def signed_rank_p(signed: FloatArray) -> FloatArray:
+def wilcoxon_p(
+    scores_a: npt.ArrayLike, scores_b: npt.ArrayLike, *, alternative: Alternative = "greater"
+) -> FloatArray:
+    """Wilcoxon's signed-rank p (M,), as in :func:`compare_paired`. Two-sided: twice the smaller.
+
+    Raises:
+        ValueError: as :func:`compare_paired`.
+    """
+    signed = _signed_ranks(scores_a, scores_b)
+    p = _signed_rank_p(signed)
+    if alternative == "greater":
+        return p
+    twice: FloatArray = 2 * np.minimum(p, _signed_rank_p(-signed))
+    return np.minimum(1.0, twice)
+
+
+def _signed_rank_p(signed: FloatArray) -> FloatArray:
     """One-sided p (M,) of signed ranks (M, n): exact up to 50 pairs, ties included, else normal."""
     sizes = np.abs(signed)
     positive = np.where(signed > 0, sizes, 0.0).sum(axis=1)
@@ -76,10 +84,18 @@ def signed_rank_p(signed: FloatArray) -> FloatArray:
     return np.where(sd > 0, stats.norm.sf(z), 1.0)
 
 
-def _signed_ranks(differences: FloatArray) -> FloatArray:
-    """Mid-ranks of |difference| with its sign: (M, n); zeros take part in ranking and count 0."""
-    if differences.size == 0:
-        return differences
+def _signed_ranks(scores_a: npt.ArrayLike, scores_b: npt.ArrayLike) -> FloatArray:
+    """Mid-ranks of |a − b| with its sign: (M, n); zeros take part in ranking and count 0."""
+    a = np.atleast_2d(np.asarray(scores_a)).astype(np.float64)
+    b = np.atleast_2d(np.asarray(scores_b)).astype(np.float64)
+    if a.shape != b.shape or a.shape[1] == 0:
+        raise ValueError(f"paired scores need one shape and a pair at least: {a.shape}, {b.shape}")
+    refuse_nan(a)
+    refuse_nan(b)
+    if a.size == 0:
+        return a
+    with np.errstate(invalid="ignore"):  # equal infinities
+        differences = np.where(a == b, 0.0, a - b)
     ranks: FloatArray = stats.rankdata(np.abs(differences), axis=1) * np.sign(differences)
     return ranks
 

@@ -1,19 +1,18 @@
 """The paper's own statistics, for ``--stats paper`` (Dunlap et al. 2024, section 4.2)."""
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from visdiff_local.stats.groups import FloatArray, checked
+from visdiff_local.stats.separation import Alternative
 
 
 def welch_p(
     scores: npt.ArrayLike,
     is_a: npt.ArrayLike,
     *,
-    alternative: Literal["two-sided", "greater"] = "two-sided",
+    alternative: Alternative = "two-sided",
 ) -> FloatArray:
     """Welch's t-test of every row of scores (M, N), A against B: p (M,).
 
@@ -37,6 +36,6 @@ def welch_p(
     return np.where(np.isnan(p), _p_of_constants(a[:, 0] - b[:, 0], alternative), p)
 
 
-def _p_of_constants(difference: FloatArray, alternative: str) -> FloatArray:
+def _p_of_constants(difference: FloatArray, alternative: Alternative) -> FloatArray:
     apart = difference > 0 if alternative == "greater" else difference != 0
     return np.where(apart, 0.0, 1.0)

@@ -1,6 +1,7 @@
 """One hypothesis at a time: AUROC, its interval, and the one-sided Mann–Whitney p-value."""
 
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,8 @@ from visdiff_local.stats.groups import FloatArray, TieGroups, blocks, checked
 
 LEVEL = 0.95
 """Coverage of every interval of this package."""
+
+Alternative = Literal["greater", "two-sided"]
 
 Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
 
@@ -29,6 +32,22 @@ def auroc(scores: npt.ArrayLike, is_a: npt.ArrayLike) -> FloatArray:
     """
     matrix, labels = checked(scores, is_a)
     return np.concatenate([np.zeros(0), *(groups.auroc for groups in blocks(matrix, labels))])
+
+
+def mann_whitney_p(
+    scores: npt.ArrayLike, is_a: npt.ArrayLike, *, alternative: Alternative = "greater"
+) -> FloatArray:
+    """Mann–Whitney p (M,) of scores (M, N); see :func:`p_values`. Two-sided: twice the smaller.
+
+    Raises:
+        ValueError: as :func:`auroc`.
+    """
+    matrix, labels = checked(scores, is_a)
+    p = np.concatenate([np.zeros(0), *(p_values(groups) for groups in blocks(matrix, labels))])
+    if alternative == "greater":
+        return p
+    twice: FloatArray = 2 * np.minimum(p, mann_whitney_p(-matrix, labels))
+    return np.minimum(1.0, twice)
 
 
 def separation(groups: TieGroups) -> tuple[FloatArray, FloatArray, FloatArray]:
