@@ -1,0 +1,34 @@
+"""Says in plain language, and with proof, how two sets of images differ.
+
+The public names are loaded when they are first used, so that ``import visdiff_local`` is quick.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from visdiff_local import stats
+    from visdiff_local.api import Result, describe_differences, test_hypotheses
+    from visdiff_local.images import ImageSet
+
+__all__ = ["ImageSet", "Result", "describe_differences", "stats", "test_hypotheses"]
+
+_HOME = {
+    "ImageSet": "visdiff_local.images",
+    "Result": "visdiff_local.api",
+    "describe_differences": "visdiff_local.api",
+    "test_hypotheses": "visdiff_local.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name == "stats":
+        return import_module("visdiff_local.stats")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -125,8 +125,6 @@ class RunConfig(BaseModel):
         problems = []
         if (self.where_a is None) != (self.where_b is None):
             problems.append("--a and --b are given together, or neither")
-        if self.paired_by and self.where_a is None:
-            problems.append("--paired-by names a column of a table: give TABLE --a … --b …")
         if self.stats == "paper" and self.cross_fit:
             problems.append("--cross-fit has no meaning under --stats paper, which splits nothing")
         if self.truth_b is not None and self.truth_a is None:

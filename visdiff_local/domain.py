@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Domain:
-    """Mean (d,), whitening matrix (d, d) with ``whitening.T @ whitening`` = precision, threshold."""
+    """Mean (d,); whitening (d, d), whose ``W.T @ W`` is the precision matrix; threshold."""
 
     mean: Floats
     whitening: Floats

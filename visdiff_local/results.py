@@ -45,6 +45,7 @@ def to_dict(result: RunResult) -> Json:
         "measured": [asdict(item) for item in result.measured],
         "evaluation": None if result.evaluation is None else _evaluation(result.evaluation),
         "duplicates": [asdict(item) for item in result.duplicates],
+        "outside_domain": result.outside_domain,
         "warnings": list(result.warnings),
         "calls": {role: asdict(calls) for role, calls in result.calls.items()},
         "seconds": dict(result.seconds),
@@ -119,6 +120,7 @@ def _result(content: Json) -> RunResult:
             Duplicates(tuple(item["paths"]), item["exact"], item["across"])
             for item in content["duplicates"]
         ),
+        outside_domain=content["outside_domain"],
         warnings=tuple(content["warnings"]),
         calls={role: Calls(**calls) for role, calls in content["calls"].items()},
         seconds=content["seconds"],

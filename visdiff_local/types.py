@@ -1,4 +1,4 @@
-"""The vocabulary: every value that flows from one stage to the next. All frozen, tuples not lists."""
+"""The vocabulary: each value that flows from one stage to the next. Frozen; tuples, not lists."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -67,7 +67,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A model's yes/no answer. ``unparsed``: it gave none; ``p_yes`` is then None, ``raw`` its text."""
+    """A yes/no answer. ``unparsed``: there was none; ``p_yes`` is then None, ``raw`` the text."""
 
     answer: Literal["yes", "no", "unparsed"]
     p_yes: float | None
@@ -233,6 +233,8 @@ class RunResult:
     measured: tuple[MeasuredDifference, ...] = ()
     evaluation: Evaluation | None = None
     duplicates: tuple[Duplicates, ...] = ()
+    outside_domain: float | None = None
+    """Share of images of a kind that the embedder was not trained on; None: it cannot tell."""
     warnings: tuple[str, ...] = ()
     calls: Mapping[str, Calls] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)

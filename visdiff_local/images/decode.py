@@ -23,7 +23,7 @@ MAX_PIXELS = 128_000_000
 """Larger pictures are refused: a few kilobytes can claim to be gigapixels."""
 MAX_BYTES = 2**31
 FORMATS = (
-    *("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "DIB"),
+    *("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "DIB"),
     *("PPM", "TGA", "ICO", "JPEG2000", "QOI"),
 )
 

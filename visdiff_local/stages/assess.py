@@ -1,7 +1,7 @@
 """Scores → what can be claimed: the two sets of statistical rules, and the order of the list."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from visdiff_local import stats
 from visdiff_local.protocols import FloatArray
 from visdiff_local.stages.evidence import evidence, histogram
 from visdiff_local.stages.rank import Images, Scores, oriented
-from visdiff_local.types import Hypothesis, ScoredHypothesis, Standing, Summary
+from visdiff_local.types import Hypothesis, MeasuredDifference, ScoredHypothesis, Standing, Summary
 
 POWER = 0.8
 
@@ -36,32 +36,45 @@ class Tested:
     images: Images
     scores: Scores
     comparison: stats.Comparison
-    standing: tuple[Standing, ...]
+    standing: tuple[Standing, ...] = ()
 
 
-def test(
+def compare(
     hypotheses: Sequence[Hypothesis],
     scores: Scores,
     images: Images,
     rules: Rules,
     rng: np.random.Generator,
 ) -> Tested:
-    """AUROC, interval, p, q and standing of every hypothesis on ``images``."""
+    """AUROC, interval and p of every hypothesis on ``images``; :func:`settle` comes next."""
     facing = oriented(scores.values, hypotheses)
     if rules.paired:
-        comparison = stats.compare_paired(
-            facing[:, images.is_a],
-            facing[:, ~images.is_a],
-            permutations=rules.permutations,
-            rng=rng,
-        )
+        sides = facing[:, images.is_a], facing[:, ~images.is_a]
+        found = stats.compare_paired(*sides, permutations=rules.permutations, rng=rng)
     else:
-        comparison = stats.compare(facing, images.is_a, permutations=rules.permutations, rng=rng)
+        found = stats.compare(facing, images.is_a, permutations=rules.permutations, rng=rng)
     if rules.kind == "paper":
-        comparison, standing = _paper(comparison, facing, images, rules.alpha)
-    else:
-        standing = stats.standing(comparison, rules.alpha, rules.floor)
-    return Tested(tuple(hypotheses), images, scores, comparison, tuple(standing))
+        found = replace(found, p_value=stats.welch_p(facing, images.is_a))
+    return Tested(tuple(hypotheses), images, scores, found)
+
+
+def settle(folds: Sequence[Tested], rules: Rules) -> tuple[Tested, ...]:
+    """q and the standing of every hypothesis of the run, which may have been tested in folds.
+
+    q is Benjamini–Hochberg's over all folds together, p_global Bonferroni's over them.
+    """
+    q = stats.benjamini_hochberg(
+        np.concatenate([np.empty(0), *(fold.comparison.p_value for fold in folds)])
+    )
+    chances = [fold.comparison.p_global for fold in folds if fold.hypotheses]
+    p_global = min(1.0, len(chances) * min(chances, default=1.0))
+    settled, start = [], 0
+    for fold in folds:
+        end = start + len(fold.hypotheses)
+        found = replace(fold.comparison, q_value=q[start:end], p_global=p_global)
+        settled.append(replace(fold, comparison=found, standing=tuple(_standing(found, rules))))
+        start = end
+    return tuple(settled)
 
 
 def scored(tested: Tested, row: int) -> ScoredHypothesis:
@@ -89,42 +102,56 @@ def order(tested: Tested) -> list[int]:
     return sorted(range(len(area)), key=lambda row: (-stage[row], -area[row], row))
 
 
-def summary(tested: Sequence[Tested], rules: Rules) -> Summary:
-    """The run's answer; under cross-fitting over both halves (Bonferroni for p_global)."""
-    some = [each for each in tested if each.hypotheses]
-    if not some:
-        return Summary("no difference found", None, None)
-    found = any("confirmed" in each.standing for each in some)
+def summary(
+    folds: Sequence[Tested], measured: Sequence[MeasuredDifference], rules: Rules
+) -> Summary:
+    """The run's answer, from folds that are settled; where no hypothesis was tested, from what was
+    measured."""
+    tested = [fold for fold in folds if fold.hypotheses]
+    if not tested:
+        differs = any(item.q_value <= rules.alpha for item in measured)
+        return Summary("differences found" if differs else "no difference found", None, None)
+    found = any("confirmed" in fold.standing for fold in tested)
     return Summary(
         "differences found" if found else "no difference found",
-        min(1.0, len(some) * min(each.comparison.p_global for each in some)),
-        max(_min_detectable(each, rules) for each in some),
+        tested[0].comparison.p_global,
+        max(_min_detectable(fold, rules) for fold in tested),
     )
 
 
-def prevalences(
-    values: FloatArray, images: Images, thresholds: npt.ArrayLike
-) -> tuple[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]], ...]:
-    """For A and for B: the share (M,) of images that reach the threshold (M,), and its ci (M, 2)."""
-    return tuple(
-        stats.prevalence(values[:, side], thresholds) for side in (images.is_a, ~images.is_a)
+def thresholds(
+    values: FloatArray, images: Images, hypotheses: Sequence[Hypothesis]
+) -> npt.NDArray[np.float64]:
+    """From which score a hypothesis holds (M,): what tells its own set from the other best."""
+    chosen = np.empty(len(hypotheses))
+    for direction, own in (("a", images.is_a), ("b", ~images.is_a)):
+        rows = [row for row, h in enumerate(hypotheses) if h.direction == direction]
+        if rows:
+            chosen[rows] = stats.choose_threshold(values[rows], own)
+    return chosen
+
+
+def with_prevalence(
+    found: ScoredHypothesis, values: FloatArray, images: Images, threshold: float
+) -> ScoredHypothesis:
+    """The shares of A and of B whose score (N,) reaches the threshold, with their intervals."""
+    shares = [
+        stats.prevalence(values[None, side], threshold) for side in (images.is_a, ~images.is_a)
+    ]
+    (in_a, ci_a), (in_b, ci_b) = (
+        (float(share[0]), (float(ci[0, 0]), float(ci[0, 1]))) for share, ci in shares
+    )
+    return replace(
+        found, prevalence_a=in_a, prevalence_a_ci=ci_a, prevalence_b=in_b, prevalence_b_ci=ci_b
     )
 
 
-def _paper(
-    comparison: stats.Comparison, facing: FloatArray, images: Images, alpha: float
-) -> tuple[stats.Comparison, list[Standing]]:
-    """Two-sided Welch, significant on its own; a hypothesis that points the other way is no find."""
-    p = stats.welch_p(facing, images.is_a)
-    kept = (p < alpha) & (comparison.auroc > 0.5)
-    tested = stats.Comparison(
-        auroc=comparison.auroc,
-        ci=comparison.ci,
-        p_value=p,
-        q_value=stats.benjamini_hochberg(p),
-        p_global=comparison.p_global,
-    )
-    return tested, ["confirmed" if keep else "rejected" for keep in kept]
+def _standing(found: stats.Comparison, rules: Rules) -> list[Standing]:
+    """The paper keeps what is significant on its own; what points the other way is no find."""
+    if rules.kind == "trusted":
+        return stats.standing(found, rules.alpha, rules.floor)
+    kept = (found.p_value < rules.alpha) & (found.auroc > 0.5)
+    return ["confirmed" if keep else "rejected" for keep in kept]
 
 
 def _min_detectable(tested: Tested, rules: Rules) -> float:

@@ -1,0 +1,261 @@
+"""``bench``: how good is the program where the answer is known, and silent where there is none?"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from visdiff_local.commands.options import (
+    MODELS,
+    PROPOSING,
+    RANKING,
+    STATISTICS,
+    STORE,
+    Option,
+    given,
+    with_options,
+)
+
+if TYPE_CHECKING:
+    from visdiff_local.bench.accuracy import Row, Trial
+    from visdiff_local.launch import Launcher
+    from visdiff_local.progress import Progress
+
+PURITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_EXTENT: tuple[Option, ...] = (
+    click.option("--pairs", type=click.IntRange(1), default=20, help="Of each split.  [20]"),
+    click.option("--runs", type=click.IntRange(1), default=1, help="Seeds a pair.  [1]"),
+    click.option("--seed", type=click.IntRange(0), default=0, help="Of pairs and runs.  [0]"),
+)
+_SPLITS: Option = click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    type=click.Choice(["easy", "medium", "hard"]),
+    help="easy, medium, hard; may be given again.  [all]",
+)
+_SHOWING: tuple[Option, ...] = (
+    click.option("--json", "as_json", is_flag=True, help="Rows as JSON on stdout, nothing else."),
+    click.option("--quiet", is_flag=True, help="No progress."),
+    click.option("--workspace", metavar="DIR", help="Pictures and finished runs.  [in the store]"),
+)
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What every suite runs on."""
+
+    launcher: "Launcher"
+    options: dict[str, Any]
+    workspace: Path
+    progress: "Progress"
+
+
+@click.group()
+def bench() -> None:
+    """Measure the program: on drawn scenes, on VisDiffBench, on its judge, and on no difference.
+
+    Every suite resumes: what was finished is not run again.
+    """
+
+
+@bench.command()
+@with_options(_EXTENT, (_SPLITS,))
+@click.option("--images", type=click.IntRange(1), default=100, help="A set.  [100]")
+@click.option("--purity", type=click.FloatRange(0, 1), default=1.0, help="1: pure sets.  [1]")
+@with_options(_SHOWING, PROPOSING, RANKING, STATISTICS, MODELS, STORE)
+def scenes(
+    pairs: int,
+    runs: int,
+    seed: int,
+    splits: tuple[str, ...],
+    images: int,
+    purity: float,
+    as_json: bool,
+    quiet: bool,
+    workspace: str | None,
+    **options: Any,
+) -> None:
+    """Pairs of drawn scenes whose difference is known exactly: Acc@1 and Acc@5."""
+    from visdiff_local.bench.scenes import SPLITS, Plan
+
+    plan = Plan(pairs, runs, seed, purity, images, splits or SPLITS)
+    with _opened(options, workspace, quiet or as_json) as on:
+        _show("scenes", _accuracy(_scene_trials(plan, on), seed), as_json)
+
+
+@bench.command()
+@click.option("--root", required=True, metavar="DIR", help="Where the images lie.")
+@click.option("--tables", metavar="DIR", help="Where the official CSVs lie.  [--root]")
+@click.option("--partial", is_flag=True, help="Run pairs with missing images on those there are.")
+@with_options(_EXTENT, _SHOWING, PROPOSING, RANKING, STATISTICS, MODELS, STORE)
+def visdiffbench(
+    root: str,
+    tables: str | None,
+    partial: bool,
+    pairs: int,
+    runs: int,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+    workspace: str | None,
+    **options: Any,
+) -> None:
+    """VisDiffBench from its official tables and your images; what is missing is listed."""
+    from visdiff_local.bench import visdiffbench as suite
+
+    plan = suite.Plan(pairs=pairs, runs=runs, seed=seed, partial=partial)
+    known = suite.read_pairs(Path(tables or root), Path(root))
+    missing = suite.Missing()
+    with _opened(options, workspace, quiet or as_json) as on:
+        on.progress.start("visdiffbench", len(suite.chosen(plan, known)) * runs)
+        trials = suite.trials(
+            plan,
+            known,
+            on.options,
+            on.launcher,
+            on.workspace,
+            missing,
+            advance=on.progress.advance,
+        )
+        rows = _accuracy(list(trials), seed)
+        on.progress.finish()
+    for pair, paths in missing.by_pair.items():
+        click.echo(f"{pair}: {len(paths)} images are missing, such as {paths[0]}", err=True)
+    _show("visdiffbench", rows, as_json)
+
+
+@bench.command()
+@click.option("--labels", required=True, metavar="FILE.jsonl", help="Hypotheses people graded.")
+@with_options(_SHOWING, MODELS, STORE)
+def judge(labels: str, as_json: bool, quiet: bool, workspace: str | None, **options: Any) -> None:
+    """The judge against grades that people gave."""
+    from visdiff_local.bench import judge as suite
+    from visdiff_local.steps.roles import Roles
+
+    known = suite.read_labels(Path(labels))
+    with _opened(options, workspace, quiet or as_json) as on:
+        config = _configured(on)
+        roles = Roles(on.launcher.pool(config), on.launcher.store(config), on.progress)
+        with roles.stage("judge", len(known)):
+            row = suite.compare_with_labels(known, roles.llm, family=roles.family("llm"))
+    _show("judge", [row], as_json)
+
+
+@bench.command()
+@click.option("--runs", type=click.IntRange(1), default=200, help="Random halvings.  [200]")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of the halvings.  [0]")
+@click.option("--set", "folder", metavar="DIR", help="Your own images.  [drawn scenes]")
+@click.option("--images", type=click.IntRange(2), default=200, help="Drawn scenes.  [200]")
+@click.option("--power", is_flag=True, help="Pairs that do differ, by purity, instead.")
+@click.option("--pairs", type=click.IntRange(1), default=20, help="Of each split, --power.  [20]")
+@with_options((_SPLITS,), _SHOWING, PROPOSING, RANKING, STATISTICS, MODELS, STORE)
+def null(
+    runs: int,
+    seed: int,
+    folder: str | None,
+    images: int,
+    power: bool,
+    pairs: int,
+    splits: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+    workspace: str | None,
+    **options: Any,
+) -> None:
+    """A/A: one set halved at random, again and again. Whatever is confirmed is false.
+
+    With --power: the share of runs that confirm the true difference, at purity 0, 0.2 … 1.
+    """
+    from visdiff_local.bench import null as suite
+    from visdiff_local.bench.scenes import Plan
+
+    with _opened(options, workspace, quiet or as_json) as on:
+        if power:
+            chosen = splits or ("medium",)
+            plans = [Plan(pairs, 1, seed, purity, images // 2, chosen) for purity in PURITIES]
+            trials = [trial for plan in plans for trial in _scene_trials(plan, on)]
+            rows = suite.power_rows(trials)
+        else:
+            pool = _pool(folder, images, seed, on.workspace)
+            on.progress.start("A/A", runs)
+            rows = [
+                suite.aa_row(
+                    pool,
+                    on.options,
+                    on.launcher,
+                    on.workspace,
+                    runs=runs,
+                    seed=seed,
+                    advance=on.progress.advance,
+                )
+            ]
+            on.progress.finish()
+    _show("null", rows, as_json)
+
+
+@contextmanager
+def _opened(options: dict[str, Any], workspace: str | None, quiet: bool) -> Iterator[_Bench]:
+    from visdiff_local import progress
+    from visdiff_local.launch import Launcher, configured
+
+    typed = given(options)
+    config = configured(a="", b="", **typed)
+    with Launcher() as launcher, progress.shown(quiet=quiet) as shown:
+        place = Path(workspace) if workspace else launcher.store(config).folder / "bench"
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield _Bench(launcher, {**typed, "profile": config.profile}, place, shown)
+
+
+def _configured(on: _Bench) -> Any:
+    from visdiff_local.config import RunConfig
+
+    return RunConfig.checked(a="", b="", **on.options)
+
+
+def _scene_trials(plan: Any, on: _Bench) -> "list[Trial]":
+    from visdiff_local.bench import scenes as suite
+
+    on.progress.start(f"scenes {plan.purity:.0%}", plan.pairs * plan.runs * len(plan.splits))
+    trials = suite.trials(plan, on.options, on.launcher, on.workspace, advance=on.progress.advance)
+    done = list(trials)
+    on.progress.finish()
+    return done
+
+
+def _accuracy(trials: "list[Trial]", seed: int) -> "list[Row]":
+    import numpy as np
+
+    from visdiff_local.bench.accuracy import rows
+
+    return rows(trials, np.random.default_rng(seed))
+
+
+def _pool(folder: str | None, images: int, seed: int, workspace: Path) -> list[Path]:
+    if folder is None:
+        from visdiff_local.bench.null import draw_pool
+
+        return draw_pool(images, seed, workspace / "pictures")
+    from visdiff_local.images import ImageSet
+
+    return [ref.path for ref in ImageSet.open(folder).images]
+
+
+def _show(suite: str, rows: "list[Row]", as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"schema_version": 1, "suite": suite, "results": rows}, indent=1))
+        return
+    from rich.console import Console
+
+    from visdiff_local.bench import tables
+
+    if suite in ("scenes", "visdiffbench"):
+        head, body = tables.accuracy_grid(rows)
+    else:
+        columns = [name for name in (rows[0] if rows else {}) if not name.endswith("_ci")]
+        head, body = tables.flat_grid(rows, columns)
+    Console().print(tables.terminal(head, body, suite))

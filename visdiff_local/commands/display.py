@@ -1,0 +1,99 @@
+"""A result on the terminal: readable at 80 columns, plain where stdout is a pipe."""
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from visdiff_local.types import MeasuredDifference, RunResult, ScoredHypothesis
+
+SHOWN = 10
+"""Differences of each direction; the report has them all."""
+MEASURED_SHOWN = 5
+PIPE_WIDTH = 100
+
+
+def show(result: RunResult, folder: Path | None) -> None:
+    """Prints the answer, the ranked differences, what was measured, warnings, and the report."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH, color_system=None)
+    console.print(_headline(result))
+    for direction, name in (("a", result.a.name), ("b", result.b.name)):
+        rows = [d for d in result.differences if d.hypothesis.direction == direction]
+        if rows:
+            console.print(_differences(f"More true of {direction.upper()} ({name})", rows))
+    noted = [item for item in result.measured if item.note]
+    if noted:
+        console.print(_measured(noted[:MEASURED_SHOWN]))
+    if result.evaluation is not None:
+        found = result.evaluation
+        console.print(f"Against the truth: Acc@1 {found.acc_at_1:.2f}, Acc@5 {found.acc_at_5:.2f}")
+    for warning in result.warnings:
+        console.print(Text.assemble(("warning: ", "yellow"), _printable(warning)))
+    if folder is not None:
+        console.print(f"report: {escape(_printable(str(folder / 'report.html')))}", soft_wrap=True)
+
+
+def _headline(result: RunResult) -> Text:
+    summary = result.summary
+    sizes = f"A: {_set(result.a.name, result.a.n)}   B: {_set(result.b.name, result.b.n)}"
+    details = []
+    if summary.p_global is not None:
+        details.append(f"p = {summary.p_global:.2g} that nothing differs")
+    if summary.verdict == "no difference found" and summary.min_detectable_auroc is not None:
+        details.append(f"an AUROC of {summary.min_detectable_auroc:.2f} would have been detected")
+    style = "bold green" if summary.verdict == "differences found" else "bold"
+    verdict = summary.verdict[0].upper() + summary.verdict[1:]
+    tail = f" ({'; '.join(details)})" if details else ""
+    return Text.assemble(sizes, "\n", (verdict, style), tail)
+
+
+def _set(name: str, n: int) -> str:
+    return f"{_printable(name)}, {n} image{'' if n == 1 else 's'}"
+
+
+def _differences(title: str, rows: list[ScoredHypothesis]) -> Table:
+    table = Table(title=_printable(title), title_justify="left", box=box.SIMPLE_HEAD, expand=False)
+    table.add_column("difference", ratio=1, overflow="fold", min_width=24)
+    table.add_column("AUROC", justify="right")
+    table.add_column("95% interval", justify="center", no_wrap=True)
+    table.add_column("q", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for row in rows[:SHOWN]:
+        low, high = row.auroc_ci
+        table.add_row(
+            escape(_printable(row.hypothesis.text)),
+            f"{row.auroc:.2f}",
+            f"{low:.2f} … {high:.2f}",
+            f"{row.q_value:.1g}",
+            row.verdict,
+            style="" if row.verdict == "confirmed" else "dim",
+        )
+    if len(rows) > SHOWN:
+        table.add_row(f"… and {len(rows) - SHOWN} more", "", "", "", "", style="dim")
+    return table
+
+
+def _measured(rows: list[MeasuredDifference]) -> Table:
+    table = Table(title="Measured", title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("attribute", "A", "B", "AUROC", "q"):
+        table.add_column(name, justify="left" if name == "attribute" else "right")
+    for row in rows:
+        table.add_row(
+            escape(row.attribute),
+            f"{row.mean_a:.3g}",
+            f"{row.mean_b:.3g}",
+            f"{row.auroc:.2f}",
+            f"{row.q_value:.1g}",
+        )
+    return table
+
+
+def _printable(text: str) -> str:
+    """Odd bytes of paths escaped, control characters of model text too: a terminal obeys those."""
+    encodable = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in encodable)

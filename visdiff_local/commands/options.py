@@ -1,0 +1,88 @@
+"""The options that several commands share. Values are checked in RunConfig, all together."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Option = Callable[[Any], Any]
+
+MODELS: tuple[Option, ...] = (
+    click.option("--profile", metavar="NAME", help="Which models; the default fits this machine."),
+    click.option("--models", metavar="FILE", help="Your own models.toml."),
+    click.option("--weights", metavar="DIR", help="Where weights lie, one folder a model."),
+    click.option("--captioner", metavar="MODEL", help="In place of the profile's captioner."),
+    click.option("--vlm", metavar="MODEL", help="In place of the profile's VLM."),
+    click.option("--llm", metavar="MODEL", help="In place of the profile's language model."),
+    click.option("--embedder", metavar="MODEL", help="In place of the profile's embedder."),
+    click.option("--device", metavar="DEVICE", help="auto, cpu or cuda."),
+)
+STORE: tuple[Option, ...] = (
+    click.option("--store", metavar="DIR", help="What was computed is kept here and used again."),
+)
+PROPOSING: tuple[Option, ...] = (
+    click.option(
+        "--proposer",
+        metavar="NAMES",
+        help="caption, image, feature, keyword: one or several with commas; or none.  [caption]",
+    ),
+    click.option("--rounds", type=int, help="Rounds of proposing.  [3]"),
+    click.option("--samples", type=int, help="Images of each set shown in a round.  [20]"),
+    click.option("--per-round", type=int, help="Hypotheses wanted in a round.  [10]"),
+    click.option("--sampling", metavar="HOW", help="random, discriminative or cluster.  [random]"),
+    click.option("--refine", type=int, help="Further rounds that see what was missed.  [0]"),
+    click.option("--goal", help="What you care about, in your own words."),
+    click.option("--caption-style", metavar="STYLE", help="short or detailed.  [short]"),
+)
+RANKING: tuple[Option, ...] = (
+    click.option(
+        "--ranker", metavar="NAME", help='clip, vqa, caption-qa, "clip>vqa", "clip+vqa".  [clip]'
+    ),
+    click.option("--binary", is_flag=True, default=None, help="Yes or no instead of P(yes)."),
+    click.option("--one-way", is_flag=True, default=None, help="Only what is more true of A."),
+)
+SEED: tuple[Option, ...] = (click.option("--seed", type=int, help="Of everything random.  [0]"),)
+STATISTICS: tuple[Option, ...] = (
+    click.option("--alpha", type=float, help="Bound on false discoveries.  [0.05]"),
+    click.option("--floor", type=float, help="AUROC that a difference must clear.  [0.55]"),
+    click.option("--stats", metavar="RULE", help="trusted, or the paper's own.  [trusted]"),
+    click.option("--cross-fit", is_flag=True, default=None, help="Use both halves in turn."),
+    click.option("--permutations", type=int, help="For the global p.  [1000]"),
+)
+SETS: tuple[Option, ...] = (
+    click.option(
+        "--a",
+        "where_a",
+        metavar="ROWS",
+        help="Which rows of TABLE: a group_name, or a condition such as \"subset == 'x'\".",
+    ),
+    click.option("--b", "where_b", metavar="ROWS", help="Likewise for B."),
+    click.option("--paired-by", metavar="COLUMN", help="Pairs images of A and B of equal value."),
+    click.option("--verify", is_flag=True, default=None, help="Read every image file again."),
+)
+TRUTH: tuple[Option, ...] = (
+    click.option("--truth-a", metavar="TEXT", help="The true difference, to be graded against."),
+    click.option("--truth-b", metavar="TEXT", help="Likewise for B."),
+)
+OUTPUT: tuple[Option, ...] = (
+    click.option("--out", metavar="DIR", help="The run folder.  [runs/TIME]"),
+    click.option("--json", "as_json", is_flag=True, help="run.json on stdout, nothing else."),
+    click.option("--quiet", is_flag=True, help="No progress."),
+)
+
+
+def with_options(*groups: tuple[Option, ...]) -> Callable[[Command], Command]:
+    """A decorator that gives a command these options, in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were typed; the others keep RunConfig's defaults."""
+    return {name: value for name, value in options.items() if value is not None}

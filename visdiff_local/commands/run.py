@@ -1,0 +1,130 @@
+"""``run``, ``test``, ``demo``, ``report``: the loop, and its result again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from visdiff_local.commands.options import (
+    MODELS,
+    OUTPUT,
+    PROPOSING,
+    RANKING,
+    SEED,
+    SETS,
+    STATISTICS,
+    STORE,
+    TRUTH,
+    given,
+    with_options,
+)
+
+if TYPE_CHECKING:
+    from visdiff_local.config import RunConfig
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="A B | TABLE")
+@with_options(SETS, OUTPUT, PROPOSING, RANKING, SEED, STATISTICS, TRUTH, MODELS, STORE)
+def run(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
+    """Say how two sets of images differ.
+
+    A and B are folders or globs; or one TABLE (CSV, Parquet) with --a and --b, which name a
+    group_name or a condition on the columns. The result is a table here, and a folder with
+    run.json and report.html (with --json, only where --out names one).
+    """
+    a, b = _two_sets(sources, options)
+    _execute(a, b, options, as_json=as_json, quiet=quiet)
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True, metavar='"TEXT"… A B | "TEXT"… TABLE')
+@click.option("--file", "file", metavar="FILE", help="More hypotheses, one a line.")
+@with_options(SETS, OUTPUT, RANKING, SEED, STATISTICS, MODELS, STORE)
+def test(
+    words: tuple[str, ...], file: str | None, as_json: bool, quiet: bool, **options: Any
+) -> None:
+    """Test your own hypotheses: ranked, with the same numbers, nothing proposed.
+
+    Each text is held against both sets, in both directions.
+    """
+    from visdiff_local.errors import UsageError
+
+    places = 1 if options["where_a"] is not None else 2
+    texts, sources = words[:-places], words[-places:]
+    a, b = _two_sets(sources, options)
+    if file is not None:
+        texts += _lines(Path(file))
+    if not texts:
+        raise UsageError('no hypothesis is given; type: visdiff-local test "a text" A B')
+    _execute(a, b, {**options, "hypotheses": texts}, as_json=as_json, quiet=quiet)
+
+
+@click.command()
+@with_options(OUTPUT, MODELS, STORE)
+def demo(as_json: bool, quiet: bool, **options: Any) -> None:
+    """The whole loop on bundled images, with bundled models."""
+    from visdiff_local.launch import DEMO
+
+    options["profile"] = options["profile"] or "nano"
+    a, b = str(DEMO / "a"), str(DEMO / "b")
+    _execute(a, b, options, as_json=as_json, quiet=quiet)
+
+
+@click.command()
+@click.argument("run_dir", metavar="RUN_DIR")
+@click.option("--no-images", is_flag=True, help="A report that may be shared: no picture in it.")
+def report(run_dir: str, no_images: bool) -> None:
+    """Draw the report of a run again, from its run.json alone."""
+    from visdiff_local import results
+    from visdiff_local.report import write_report
+
+    folder = Path(run_dir)
+    results.load(folder)
+    click.echo(write_report(folder, images=not no_images))
+
+
+def _two_sets(sources: tuple[str, ...], options: dict[str, Any]) -> tuple[str, str]:
+    """The places of A and B: two folders or globs, or one table twice."""
+    from visdiff_local.errors import UsageError
+
+    table = options["where_a"] is not None or options["where_b"] is not None
+    if table and len(sources) == 1:
+        return sources[0], sources[0]
+    if not table and len(sources) == 2:
+        return sources[0], sources[1]
+    if len(sources) == 1:
+        raise UsageError(
+            f"{sources[0]}: only one place is given; type two folders (visdiff-local run A B), "
+            'or a table and its groups (visdiff-local run TABLE.csv --a "x" --b "y")'
+        )
+    raise UsageError(
+        f"{len(sources)} places are given ({', '.join(sources)}); type two folders or globs "
+        "(quote a glob, or the shell expands it), or one table with --a and --b"
+    )
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    from visdiff_local.errors import InputError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--file {path}: cannot be read ({error})") from error
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _execute(a: str, b: str, options: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
+    from visdiff_local import launch, progress, results
+    from visdiff_local.commands import display
+
+    config: RunConfig = launch.configured(a=a, b=b, **given(options))
+    if config.out is None and not as_json:
+        config = config.model_copy(update={"out": str(launch.default_out())})
+    with progress.shown(quiet=quiet or as_json) as shown:
+        outcome = launch.launch(config, shown)
+        folder = None if config.out is None else outcome.write(Path(config.out))
+    if as_json:
+        click.echo(results.to_json(outcome.result), nl=False)
+    else:
+        display.show(outcome.result, folder)

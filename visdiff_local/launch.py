@@ -1,0 +1,135 @@
+"""From options to a result: finds models, store and images, and runs the pipeline on them."""
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from visdiff_local import pipeline, run_folder
+from visdiff_local.config import RunConfig
+from visdiff_local.images import ImageSet
+from visdiff_local.progress import Progress, Silent
+from visdiff_local.registry import ModelPool, choose_profile, default_profile
+from visdiff_local.specs import ROLES, load_registry
+from visdiff_local.store import Store
+from visdiff_local.types import RunResult
+
+DEMO = Path(__file__).parent / "assets" / "demo"
+"""The bundled images of ``demo``, in ``a`` and ``b``."""
+
+_POOL_OPTIONS = ("profile", "models", "weights", "device", *ROLES)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A result, and small versions of the images that it shows, as JPEG by image id."""
+
+    result: RunResult
+    thumbnails: Mapping[str, bytes]
+
+    def write(self, folder: Path) -> Path:
+        """Writes run.json, thumbnails and report.html, private to the user; returns the folder."""
+        return run_folder.write(self.result, self.thumbnails, folder)
+
+
+def configured(**options: Any) -> RunConfig:
+    """A checked configuration; the profile is the one that fits this machine unless it is named."""
+    if options.get("profile") is None:
+        registry = load_registry(_path(options.get("models")))
+        options["profile"] = default_profile(registry, _path(options.get("weights")))
+    return RunConfig.checked(**options)
+
+
+def image_sets(config: RunConfig) -> tuple[ImageSet, ImageSet]:
+    """A and B as the configuration names them; their files are listed, not read."""
+    return (
+        ImageSet.open(config.a, config.where_a, paired_by=config.paired_by),
+        ImageSet.open(config.b, config.where_b, paired_by=config.paired_by),
+    )
+
+
+def default_out() -> Path:
+    """``runs/`` and the time of day, in the working directory."""
+    return Path("runs") / time.strftime("%Y%m%d-%H%M%S")
+
+
+def launch(
+    config: RunConfig,
+    progress: Progress | None = None,
+    *,
+    a: ImageSet | None = None,
+    b: ImageSet | None = None,
+) -> Outcome:
+    """One run, with everything that it opens closed again.
+
+    Args:
+        a: the set itself, in place of the place that ``config.a`` names; likewise ``b``.
+    """
+    with Launcher(keep_open=False) as launcher:
+        return launcher.launch(config, progress, a=a, b=b)
+
+
+@dataclass
+class Launcher:
+    """Runs many configurations; a model or a store that several of them use is opened once."""
+
+    keep_open: bool = True
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _stores: dict[str | None, Store] = field(default_factory=dict)
+    _pools: dict[tuple[str | None, ...], ModelPool] = field(default_factory=dict)
+
+    def run(self, config: RunConfig, progress: Progress | None = None) -> RunResult:
+        """As :meth:`launch`, when nothing is to be written."""
+        a, b = image_sets(config)
+        return pipeline.run(config, a, b, self.pool(config), self.store(config), progress)
+
+    def launch(
+        self,
+        config: RunConfig,
+        progress: Progress | None = None,
+        *,
+        a: ImageSet | None = None,
+        b: ImageSet | None = None,
+    ) -> Outcome:
+        """The result of one run, with its thumbnails."""
+        progress = progress or Silent()
+        if a is None or b is None:
+            a, b = image_sets(config)
+        store = self.store(config)
+        result = pipeline.run(config, a, b, self.pool(config), store, progress)
+        return Outcome(result, run_folder.thumbnails(result, store, progress))
+
+    def pool(self, config: RunConfig) -> ModelPool:
+        """The models of the configuration's profile, with its replacements."""
+        key = tuple(getattr(config, name) for name in _POOL_OPTIONS)
+        if key not in self._pools:
+            registry = load_registry(_path(config.models))
+            replaced = {role: getattr(config, role) for role in ROLES}
+            pool = ModelPool(
+                registry,
+                choose_profile(registry, config.profile, replaced),
+                weights=_path(config.weights),
+                device=config.device,
+                keep_open=self.keep_open,
+            )
+            self._pools[key] = self._stack.enter_context(pool)
+        return self._pools[key]
+
+    def store(self, config: RunConfig) -> Store:
+        """The configuration's store, else the user's own."""
+        if config.store not in self._stores:
+            store = Store(_path(config.store))
+            self._stores[config.store] = self._stack.enter_context(store)
+        return self._stores[config.store]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text).expanduser()

@@ -1,0 +1,78 @@
+"""Set difference captioning, top to bottom: propose on one half, prove on the other.
+
+Dunlap et al., "Describing Differences in Image Sets with Natural Language" (CVPR 2024): captions of
+samples of A and B go to a language model, which proposes differences; a ranker scores each of them
+on every image and measures how well the score separates A from B. What is added here: the images
+that suggest a hypothesis never test it, and every number carries its uncertainty.
+"""
+
+import numpy as np
+
+from visdiff_local.config import RunConfig
+from visdiff_local.images import ImageSet
+from visdiff_local.progress import Progress
+from visdiff_local.registry import ModelPool
+from visdiff_local.stages import assess
+from visdiff_local.steps import account, confounds, find, prove, sets, warn
+from visdiff_local.steps.roles import Roles
+from visdiff_local.store import Store
+from visdiff_local.types import RunResult
+
+
+def run(
+    config: RunConfig,
+    a: ImageSet,
+    b: ImageSet,
+    models: ModelPool,
+    store: Store,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Compares A and B as ``config`` says; opens a model only for what the store cannot answer.
+
+    Raises:
+        InputError: a set has no readable image.
+        WeightsError: a model that this configuration needs has no weights.
+    """
+    roles = Roles(models, store, progress)
+    rng = np.random.default_rng(config.seed)
+    rules = prove.rules(config)
+
+    # Read: content ids, facts of every image, near-duplicates. Split: explore and validate.
+    both = sets.read(a, b, config, roles)
+    folds = sets.folds(both, config, rng)
+
+    # Propose on the explore half; score and compare on the validate half.
+    tested = []
+    for fold in folds:
+        hypotheses = find.hypotheses(fold, config, roles, rng)
+        scores = prove.scores(hypotheses, fold, config, roles, rng)
+        tested.append(assess.compare(hypotheses, scores, fold.validate, rules, rng))
+    settled = assess.settle(tested, rules)
+    differences = prove.ranked(folds, settled, config, roles)
+
+    # Evaluate, where the true difference is known.
+    evaluation = prove.evaluation(differences, config, roles)
+
+    # Measure what needs no model, and may explain away what the models see.
+    measured = confounds.measured(both, config)
+    outside = account.outside_domain(both, roles)
+
+    return RunResult(
+        run=account.info(config, models.profile.name, roles),
+        a=sets.summary(both.a, True, folds),
+        b=sets.summary(both.b, False, folds),
+        summary=assess.summary(settled, measured, rules),
+        differences=differences,
+        measured=measured,
+        evaluation=evaluation,
+        duplicates=sets.duplicates(both),
+        outside_domain=outside,
+        warnings=(
+            *warn.about_sets(both, folds, config),
+            *warn.about_domain(outside, roles),
+            *warn.about_answers(differences, roles.unparsed_replies),
+            *confounds.about(both, differences, measured, config, roles),
+        ),
+        calls=roles.calls(),
+        seconds=roles.seconds,
+    )

@@ -1,0 +1,102 @@
+"""The folder of a run: ``run.json``, ``thumbnails/``, ``report.html``; private to the user.
+
+The report is drawn from ``run.json`` and the thumbnails alone, on any machine, at any time. Every
+file is written beside its place and moved into it, ``run.json`` before the report and after the
+thumbnails: a folder that has a ``run.json`` is complete.
+"""
+
+import base64
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from visdiff_local import results
+from visdiff_local.errors import UsageError
+from visdiff_local.images import UnreadableImageError, decode
+from visdiff_local.progress import Progress
+from visdiff_local.report import write_report
+from visdiff_local.store import Store, keys
+from visdiff_local.types import Example, RunResult
+
+THUMBNAILS = "thumbnails"
+SIDE = 224
+"""Pixels of a thumbnail's longer side."""
+QUALITY = 80
+_KIND = f"jpeg-{SIDE}-{QUALITY}"
+
+
+def write(result: RunResult, thumbnails: Mapping[str, bytes], folder: Path) -> Path:
+    """Writes the whole folder; raises :class:`UsageError` where it cannot be written."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        pictures = folder / THUMBNAILS
+        pictures.mkdir(mode=0o700, exist_ok=True)
+        for identity, jpeg in thumbnails.items():
+            _write(pictures / f"{identity}.jpg", jpeg)
+        _write(folder / "run.json", results.to_json(result).encode())
+        write_report(folder)
+    except OSError as error:
+        raise UsageError(
+            f"the run folder {folder} cannot be written ({error}); name another with --out"
+        ) from error
+    return folder
+
+
+def thumbnails(result: RunResult, store: Store, progress: Progress) -> dict[str, bytes]:
+    """JPEGs by image id of all images that the result shows; read from the store where it can."""
+    shown = {example.id: example.path for example in _shown(result)}
+    names = dict(zip(shown, keys.keys("thumbnail", shown, model=_KIND, prompt=""), strict=True))
+    known = store.records.get_many("thumbnail", list(names.values()))
+    found = {
+        identity: base64.b64decode(str(known[name]))
+        for identity, name in names.items()
+        if name in known
+    }
+    missing = {identity: path for identity, path in shown.items() if identity not in found}
+    if not missing:
+        return found
+    progress.start("thumbnails", len(missing))
+    drawn = {}
+    for identity, path in missing.items():
+        try:
+            drawn[identity] = _thumbnail(Path(path))
+        except UnreadableImageError:
+            continue  # gone or changed since it was read: the report shows its name instead
+        progress.advance(1)
+    progress.finish()
+    encoded = {names[i]: base64.b64encode(jpeg).decode() for i, jpeg in drawn.items()}
+    store.records.put_many("thumbnail", encoded)
+    return found | drawn
+
+
+def _shown(result: RunResult) -> Iterator[Example]:
+    yield from result.a.glance
+    yield from result.b.glance
+    for found in result.differences:
+        yield from found.evidence.a
+        yield from found.evidence.b
+        yield from found.evidence.against
+
+
+def _thumbnail(path: Path) -> bytes:
+    image = decode(path, size_hint=SIDE)
+    image.thumbnail((SIDE, SIDE))
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=QUALITY)
+    return stream.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise

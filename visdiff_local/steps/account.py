@@ -1,0 +1,33 @@
+"""The circumstances of a run: versions, models, and whether its images are of a known kind."""
+
+import platform
+from contextlib import suppress
+from importlib import metadata
+
+from visdiff_local.config import RunConfig
+from visdiff_local.domain import outside
+from visdiff_local.steps.roles import Roles
+from visdiff_local.steps.sets import Sets
+from visdiff_local.types import RunInfo
+
+LIBRARIES = ("torch", "transformers", "open_clip_torch", "llama-cpp-python", "numpy", "pillow")
+"""Packages whose versions a run notes down."""
+
+
+def info(config: RunConfig, profile: str, roles: Roles) -> RunInfo:
+    """What is needed to do the run again."""
+    versions = {"python": platform.python_version()}
+    for package in ("visdiff_local", *LIBRARIES):
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return RunInfo(config.seed, profile, config.as_dict(), roles.models(), versions)
+
+
+def outside_domain(both: Sets, roles: Roles) -> float | None:
+    """The share of images of a kind that the embedder does not know; None where it cannot tell."""
+    domain = roles.domain()
+    if domain is None:
+        return None
+    images = both.everything.refs
+    with roles.stage("embed", len(images)):
+        return outside(roles.embedder.embed_images(images), domain)

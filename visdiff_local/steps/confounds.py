@@ -1,0 +1,84 @@
+"""What is measured, not guessed: attributes of pixels and files that may explain a difference."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from visdiff_local.config import RunConfig
+from visdiff_local.images import decoded
+from visdiff_local.measure import (
+    Overlay,
+    compare_measured,
+    duplicate_report,
+    find_overlays,
+    thumbnail,
+    warnings,
+)
+from visdiff_local.measure.attributes import THUMBNAIL
+from visdiff_local.steps.roles import Roles
+from visdiff_local.steps.sets import Sets, sides, tested
+from visdiff_local.store import keys
+from visdiff_local.types import ImageRef, MeasuredDifference, ScoredHypothesis
+
+OVERLAY_IMAGES = 300
+"""Images a set that are looked at for logos and bands: one on every tenth is met thirty times."""
+
+
+def measured(sets: Sets, config: RunConfig) -> tuple[MeasuredDifference, ...]:
+    """Every attribute that varies, over all images of both sets, or over all pairs."""
+    a, b = sides(tested(sets.everything, config))
+    return compare_measured(
+        sets.measurements(a),
+        sets.measurements(b),
+        paired=config.paired_by is not None,
+        alpha=config.alpha,
+    )
+
+
+def about(
+    sets: Sets,
+    differences: Sequence[ScoredHypothesis],
+    attributes: Sequence[MeasuredDifference],
+    config: RunConfig,
+    roles: Roles,
+) -> Iterator[str]:
+    """Warnings: what separates the sets better than the best hypothesis, and is no content."""
+    yield from warnings(
+        attributes,
+        duplicate_report(sets.measurements(sets.a.images), sets.measurements(sets.b.images)),
+        _overlays(sets, config, roles),
+        best_auroc=max((found.auroc for found in differences), default=0.5),
+        alpha=config.alpha,
+    )
+
+
+def _overlays(sets: Sets, config: RunConfig, roles: Roles) -> tuple[Overlay, ...]:
+    """What is repeated at one place; remembered for these images, which are not read again."""
+    rng = np.random.default_rng(config.seed)
+    a, b = (_some(side.images, rng) for side in (sets.a, sets.b))
+    names = ",".join(ref.id for ref in a) + "|" + ",".join(ref.id for ref in b)
+    key = keys.key("overlays", model=f"overlays-{THUMBNAIL}", prompt=names)
+    known = roles.store.records.get_many("overlays", [key])
+    if key not in known:
+        with roles.stage("overlays", len(a) + len(b)):
+            found = find_overlays(_thumbnails(a, roles), _thumbnails(b, roles), rng=rng)
+        known = {key: json.dumps([asdict(overlay) for overlay in found])}
+        roles.store.records.put_many("overlays", known)
+    return tuple(
+        Overlay(**{**fields, "box": tuple(fields["box"])}) for fields in json.loads(str(known[key]))
+    )
+
+
+def _some(images: Sequence[ImageRef], rng: np.random.Generator) -> list[ImageRef]:
+    ordered = sorted(images, key=lambda ref: ref.id)
+    return [ordered[i] for i in np.sort(rng.permutation(len(ordered))[:OVERLAY_IMAGES])]
+
+
+def _thumbnails(refs: Sequence[ImageRef], roles: Roles) -> np.typing.NDArray[np.uint8]:
+    small = []
+    for _, image in decoded(refs, size_hint=2 * THUMBNAIL):
+        small.append(thumbnail(image))
+        roles.progress.advance(1)
+    return np.stack(small)

@@ -1,0 +1,142 @@
+"""Which hypotheses are tested: the user's own, or what the proposers find on the explore half."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from visdiff_local.config import RunConfig
+from visdiff_local.protocols import FloatArray
+from visdiff_local.specs import Role
+from visdiff_local.stages import dedupe, propose, rank, sample
+from visdiff_local.stages.caption import caption_images
+from visdiff_local.stages.keyword import from_keywords
+from visdiff_local.stages.rank import Images, ScoreFunction
+from visdiff_local.stages.refine import refine
+from visdiff_local.steps.roles import Roles
+from visdiff_local.steps.sets import Fold, sides
+from visdiff_local.types import Caption, Direction, Hypothesis, ImageRef, Provenance
+
+
+def hypotheses(
+    fold: Fold, config: RunConfig, roles: Roles, rng: np.random.Generator
+) -> tuple[Hypothesis, ...]:
+    """What is to be tested: the user's own in both directions, or what the proposers find."""
+    if config.hypotheses:
+        return tuple(
+            Hypothesis(text, direction, Provenance("user", 0))
+            for text in config.hypotheses
+            for direction in directions(config)
+        )
+    if not config.proposer:
+        return ()
+    found = _proposed(fold.explore, config, roles, rng)
+    for number in range(config.rounds, config.rounds + config.refine):
+        found = propose.union((*found, *_refined(found, fold.explore, config, roles, number)))
+    return _merged(found, fold.explore, roles)
+
+
+def captions(images: Sequence[ImageRef], config: RunConfig, roles: Roles) -> Mapping[str, Caption]:
+    """Captions by image id. Where every image came with one, no captioner is needed at all."""
+    if all(ref.caption is not None and ref.caption.strip() for ref in images):
+        return {ref.id: Caption(ref.id, " ".join(str(ref.caption).split())) for ref in images}
+    with roles.stage("caption", len(images)):
+        family = roles.family("captioner")
+        return caption_images(images, roles.captioner, family=family, style=config.caption_style)
+
+
+def directions(config: RunConfig) -> tuple[Direction, ...]:
+    return ("a",) if config.one_way else ("a", "b")
+
+
+def explored(found: Sequence[Hypothesis], explore: Images, roles: Roles) -> FloatArray:
+    """CLIP's scores on the explore half: cheap, and good enough to tell which say the same."""
+    with roles.stage("embed", len(explore.refs)):
+        texts = [h.text for h in found]
+        return rank.filled(clip(roles)(texts, explore.refs))
+
+
+def clip(roles: Roles) -> ScoreFunction:
+    return partial(rank.clip, embedder=roles.embedder, family=roles.family("embedder"))
+
+
+def _proposed(
+    explore: Images, config: RunConfig, roles: Roles, rng: np.random.Generator
+) -> tuple[Hypothesis, ...]:
+    samples = _samples(explore, config, roles, rng)
+    shown = tuple(dict.fromkeys(ref for s in samples for ref in (*s.a, *s.b)))
+    found = propose.Proposals()
+    if {"caption", "keyword"} & set(config.proposer):
+        said = captions(shown, config, roles)
+    with roles.stage("propose"):
+        for name in config.proposer:
+            if name == "caption":
+                found += propose.from_captions(
+                    samples, said, roles.llm, _asking("llm", config, roles)
+                )
+            elif name == "image":
+                asking, grid = _asking("vlm", config, roles), not roles.multi_image
+                found += propose.from_images(samples, roles.image_proposer, asking, grid=grid)
+            elif name == "feature":
+                asking = _asking("captioner", config, roles)
+                found += propose.from_features(samples, roles.feature_proposer, asking)
+            else:
+                mined = from_keywords(
+                    samples, said, concepts=config.per_round, directions=directions(config)
+                )
+                found += propose.Proposals(mined)
+    roles.unparsed_replies += len(found.unparsed)
+    return propose.union(found.hypotheses)
+
+
+def _samples(
+    explore: Images, config: RunConfig, roles: Roles, rng: np.random.Generator
+) -> list[sample.Sample]:
+    a, b = sides(explore)
+    size, rounds = config.samples, config.rounds
+    if config.paired_by:
+        return sample.draw_pairs(a, b, size=size, rounds=rounds, rng=rng)
+    if config.sampling == "random":
+        return sample.draw(a, b, size=size, rounds=rounds, rng=rng)
+    with roles.stage("embed", len(a) + len(b)):
+        return sample.draw(
+            a,
+            b,
+            size=size,
+            rounds=rounds,
+            how=config.sampling,
+            rng=rng,
+            embedder=roles.embedder,
+        )
+
+
+def _refined(
+    found: tuple[Hypothesis, ...], explore: Images, config: RunConfig, roles: Roles, number: int
+) -> tuple[Hypothesis, ...]:
+    said = captions(explore.refs, config, roles)
+    values = explored(found, explore, roles)
+    with roles.stage("refine"):
+        asking = _asking("llm", config, roles)
+        proposals = refine(found, values, explore, said, roles.llm, asking, number=number)
+    roles.unparsed_replies += len(proposals.unparsed)
+    return proposals.hypotheses
+
+
+def _merged(found: tuple[Hypothesis, ...], explore: Images, roles: Roles) -> tuple[Hypothesis, ...]:
+    if not found:
+        return ()
+    values = explored(found, explore, roles)
+    with roles.stage("merge"):
+        merged, _ = dedupe.merge(found, values, explore.is_a, roles.embedder)
+    return merged
+
+
+def _asking(role: Role, config: RunConfig, roles: Roles) -> propose.Asking:
+    return propose.Asking(
+        concepts=config.per_round,
+        goal=config.goal,
+        directions=directions(config),
+        seed=config.seed,
+        family=roles.family(role),
+        paired=config.paired_by is not None,
+    )

@@ -1,0 +1,189 @@
+"""What the hypotheses are worth: scores on the validate half, statistics, order, grades."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from visdiff_local.config import RunConfig
+from visdiff_local.protocols import FloatArray
+from visdiff_local.stages import assess, cascade, dedupe, rank
+from visdiff_local.stages.judge import Question, judge
+from visdiff_local.stages.rank import Images, ScoreFunction, Scores
+from visdiff_local.steps.find import captions, clip, explored
+from visdiff_local.steps.roles import Roles
+from visdiff_local.steps.sets import Fold
+from visdiff_local.types import (
+    Caption,
+    Direction,
+    Evaluation,
+    Grade,
+    Hypothesis,
+    ScoredHypothesis,
+)
+
+QA_THRESHOLD = 0.5
+"""A question-answering ranker says itself when a hypothesis holds: P(yes) above one half."""
+
+
+def rules(config: RunConfig) -> assess.Rules:
+    """The statistics that this configuration asks for."""
+    return assess.Rules(
+        config.stats,
+        config.alpha,
+        config.floor,
+        config.permutations,
+        paired=config.paired_by is not None,
+    )
+
+
+def scores(
+    tested: Sequence[Hypothesis],
+    fold: Fold,
+    config: RunConfig,
+    roles: Roles,
+    rng: np.random.Generator,
+) -> Scores:
+    """How true each hypothesis is of each image of the validate half."""
+    if not tested:
+        return Scores.single(np.empty((0, len(fold.validate.refs)), dtype=np.float32))
+    said: Mapping[str, Caption] = {}
+    if "caption-qa" in config.ranker_names:
+        # A cascade looks at the explore half too, to choose whom the next ranker sees.
+        also = fold.explore.refs if ">" in config.ranker else ()
+        said = captions(tuple(dict.fromkeys((*fold.validate.refs, *also))), config, roles)
+    with roles.stage("rank", len(fold.validate.refs)):
+        functions = {name: _ranker(name, said, config, roles) for name in config.ranker_names}
+        return cascade.score(
+            tested,
+            fold.validate,
+            fold.explore,
+            ranker=config.ranker,
+            functions=functions,
+            rng=rng,
+            floor=config.floor,
+        )
+
+
+def ranked(
+    folds: Sequence[Fold], settled: Sequence[assess.Tested], config: RunConfig, roles: Roles
+) -> tuple[ScoredHypothesis, ...]:
+    """All hypotheses of the run, best first, with their numbers and evidence.
+
+    A text that several folds tested, or of the user's both directions, is shown once, in its better
+    version; the others have been counted in the q-values.
+    """
+    rows: list[tuple[int, ScoredHypothesis]] = []
+    for fold, tested in zip(folds, settled, strict=True):
+        stages = [int(tested.scores.stage[row]) for row in assess.order(tested)]
+        rows += zip(stages, _described(fold, tested, config, roles), strict=True)
+    rows.sort(key=lambda item: (-item[0], -item[1].auroc))
+    best: dict[tuple[str, Direction | None], ScoredHypothesis] = {}
+    for _, found in rows:
+        direction = None if config.hypotheses else found.hypothesis.direction
+        best.setdefault((found.hypothesis.text.casefold(), direction), found)
+    return tuple(best.values())
+
+
+def evaluation(
+    differences: Sequence[ScoredHypothesis], config: RunConfig, roles: Roles
+) -> Evaluation | None:
+    """The judge's grades of what is said of A, and of B too where its truth is known.
+
+    Acc@k is the paper's: the best grade, halved, among the first k hypotheses that are said of A
+    and not rejected. Hypotheses that the judge could not grade count 0 there.
+    """
+    if config.truth_a is None:
+        return None
+    truth_a, truth_b = config.truth_a, config.truth_b or ""
+    graded = [
+        (place, found)
+        for place, found in enumerate(differences, start=1)
+        if found.hypothesis.direction == "a" or truth_b
+    ]
+    questions = [
+        Question(found.hypothesis.text, truth_a, truth_b)
+        if found.hypothesis.direction == "a"
+        else Question(found.hypothesis.text, truth_b, truth_a)
+        for _, found in graded
+    ]
+    answers = []
+    if questions:
+        with roles.stage("judge", len(questions)):
+            answers = judge(questions, roles.llm, family=roles.family("llm"))
+    grades = tuple(
+        Grade(place, answer.grade, answer.probabilities or ())
+        for (place, _), answer in zip(graded, answers, strict=True)
+    )
+    counting = [
+        grade.grade or 0
+        for grade, (_, found) in zip(grades, graded, strict=True)
+        if found.hypothesis.direction == "a" and found.verdict != "rejected"
+    ]
+    at_1, at_5 = (max(counting[:k], default=0) / 2 for k in (1, 5))
+    return Evaluation(at_1, at_5, grades)
+
+
+def _described(
+    fold: Fold, tested: assess.Tested, config: RunConfig, roles: Roles
+) -> list[ScoredHypothesis]:
+    """The fold's hypotheses, best first."""
+    order = assess.order(tested)
+    found = [assess.scored(tested, row) for row in range(len(order))]
+    if not found:
+        return []
+    limits = _thresholds(fold, tested, config, roles)
+    if limits is not None:
+        values, images, thresholds = limits
+        found = [
+            assess.with_prevalence(item, values[row], images, float(thresholds[row]))
+            for row, item in enumerate(found)
+        ]
+    found = [found[row] for row in order]
+    if config.hypotheses:
+        return found
+    values = explored(tested.hypotheses, fold.explore, roles)
+    facing = rank.oriented(values, tested.hypotheses)[order]
+    nothing = dedupe.adds_nothing(facing, fold.explore.is_a)
+    return [
+        replace(item, adds_nothing=bool(explained))
+        for item, explained in zip(found, nothing, strict=True)
+    ]
+
+
+def _thresholds(
+    fold: Fold, tested: assess.Tested, config: RunConfig, roles: Roles
+) -> tuple[FloatArray, Images, np.typing.NDArray[np.float64]] | None:
+    """Scores, their images, and from which score each hypothesis holds; None for an ensemble,
+    whose scores are ranks: the share of images above one is no share of images that show it."""
+    if config.ranker == "clip":
+        with roles.stage("embed", len(fold.calibrate.refs)):
+            texts = [h.text for h in tested.hypotheses]
+            calibrated, counted = (
+                rank.filled(clip(roles)(texts, images.refs))
+                for images in (fold.calibrate, fold.counted)
+            )
+        limits = assess.thresholds(calibrated, fold.calibrate, tested.hypotheses)
+        return counted, fold.counted, limits
+    if config.ranker in ("vqa", "caption-qa"):
+        limits = np.full(len(tested.hypotheses), QA_THRESHOLD)
+        return tested.scores.values, tested.images, limits
+    return None
+
+
+def _ranker(
+    name: str, said: Mapping[str, Caption], config: RunConfig, roles: Roles
+) -> ScoreFunction:
+    if name == "clip":
+        return clip(roles)
+    if name == "vqa":
+        family = roles.family("vlm")
+        return partial(rank.vqa, model=roles.vlm, family=family, binary=config.binary)
+    return partial(
+        rank.caption_qa,
+        captions=said,
+        llm=roles.llm,
+        family=roles.family("llm"),
+        binary=config.binary,
+    )

@@ -1,0 +1,121 @@
+"""The models of one run, by role: each answers from the store first and is opened on a miss.
+
+A stage sees an object with the protocol it asks for, and never whether a model stands behind it.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from visdiff_local import domain
+from visdiff_local.domain import Domain
+from visdiff_local.errors import UsageError
+from visdiff_local.progress import Progress, Silent
+from visdiff_local.registry import ModelHandle, ModelPool
+from visdiff_local.specs import ROLES, Role
+from visdiff_local.store import Store
+from visdiff_local.store.cached import (
+    CachedCaptioner,
+    CachedEmbedder,
+    CachedFeatureProposer,
+    CachedImageProposer,
+    CachedTextModel,
+    CachedVisualJudge,
+    Counter,
+)
+from visdiff_local.types import Calls, ModelInfo
+
+
+class Roles:
+    """One run's view of a pool: answers from ``store``, calls and seconds counted from zero."""
+
+    def __init__(self, pool: ModelPool, store: Store, progress: Progress | None = None) -> None:
+        self.pool = pool
+        self.store = store
+        self.progress: Progress = progress or Silent()
+        self.seconds: dict[str, float] = {}
+        self.unparsed_replies = 0
+        """Replies of a proposer that held no hypothesis, and did not say "nothing" either."""
+        self._counters: dict[Role, Counter] = {role: Counter() for role in ROLES}
+        self._used: dict[Role, ModelHandle] = {}
+
+    @contextmanager
+    def stage(self, name: str, total: int = 0) -> Iterator[None]:
+        """Times a stage, shows its progress, and closes its models when it is over."""
+        began = time.perf_counter()
+        self.progress.start(name, total)
+        with self.pool.stage():
+            yield
+        self.progress.finish()
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+    def family(self, role: Role) -> str:
+        """The prompt family of the role's model."""
+        return self._handle(role).spec.prompt or "default"
+
+    @property
+    def multi_image(self) -> bool:
+        """Whether the VLM takes several images in one prompt."""
+        return self._handle("vlm").spec.multi_image
+
+    @cached_property
+    def captioner(self) -> CachedCaptioner:
+        return CachedCaptioner(*self._source("captioner"))
+
+    @cached_property
+    def vlm(self) -> CachedVisualJudge:
+        return CachedVisualJudge(*self._source("vlm"))
+
+    @cached_property
+    def image_proposer(self) -> CachedImageProposer:
+        spec = self._handle("vlm").spec
+        if spec.backend not in ("vlm", "fake"):
+            raise UsageError(f"--proposer image needs a vision-language model; {spec.name} is none")
+        return CachedImageProposer(*self._source("vlm"))
+
+    @cached_property
+    def feature_proposer(self) -> CachedFeatureProposer:
+        spec = self._handle("captioner").spec
+        if spec.backend not in ("blip2", "fake"):
+            raise UsageError(
+                f"--proposer feature needs a BLIP-2 as captioner; {spec.name} is none: "
+                "name one with --captioner"
+            )
+        return CachedFeatureProposer(*self._source("captioner"))
+
+    @cached_property
+    def llm(self) -> CachedTextModel:
+        return CachedTextModel(*self._source("llm"))
+
+    @cached_property
+    def embedder(self) -> CachedEmbedder:
+        return CachedEmbedder(*self._source("embedder"))
+
+    def domain(self) -> Domain | None:
+        """What the embedder was trained on, where it was used and comes with such statistics."""
+        handle = self._used.get("embedder")
+        return None if handle is None else domain.load(handle.folder)
+
+    def calls(self) -> Mapping[str, Calls]:
+        """By role: how often its model was asked, and how often the store answered."""
+        return {
+            role: Calls(counter.computed, counter.from_store)
+            for role, counter in self._counters.items()
+        }
+
+    def models(self) -> Mapping[str, ModelInfo]:
+        """The models that this run asked, or would have asked if the store had not known."""
+        return {
+            role: ModelInfo(handle.spec.name, handle.fingerprint)
+            for role, handle in self._used.items()
+        }
+
+    def _handle(self, role: Role) -> ModelHandle:
+        self._used[role] = self.pool.handle(role)
+        return self._used[role]
+
+    def _source(self, role: Role) -> tuple[Any, str, Store, Counter]:
+        handle = self._handle(role)
+        return handle.open, handle.fingerprint, self.store, self._counters[role]

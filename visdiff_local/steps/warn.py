@@ -1,0 +1,63 @@
+"""What a reader must know before believing a result: each warning is one plain sentence."""
+
+from collections.abc import Iterator, Sequence
+
+from visdiff_local.config import RunConfig
+from visdiff_local.steps.roles import Roles
+from visdiff_local.steps.sets import FEW, Fold, Sets
+from visdiff_local.types import ScoredHypothesis
+
+MOSTLY = 0.5
+"""Share of images outside an embedder's domain from which the result is warned of."""
+
+
+def about_sets(sets: Sets, folds: Sequence[Fold], config: RunConfig) -> Iterator[str]:
+    """Sets that are small, the same, overlapping, or lost images on the way."""
+    for letter, source in (("A", sets.a), ("B", sets.b)):
+        n = len(source.images)
+        if n < FEW:
+            plural = "" if n == 1 else "s"
+            yield f"{letter} has only {n} image{plural}: expect little; {FEW} or more are wanted"
+        if source.skipped:
+            yield f"{len(source.skipped)} files of {letter} were left out; run.json says why"
+    identical = {ref.id for ref in sets.a.images} == {ref.id for ref in sets.b.images}
+    if identical:
+        yield "A and B are the same images: there is nothing to find"
+    elif sets.shared:
+        yield f"{len(sets.shared)} images are in both A and B, byte by byte"
+    if not config.hypotheses and config.stats == "trusted":
+        yield from _about_halves(folds[0])
+    if config.paired_by is not None:
+        paired = sum(int(fold.validate.is_a.sum()) for fold in folds)
+        yield f"paired by {config.paired_by}: {paired} pairs are tested, the rest is not"
+
+
+def about_answers(differences: Sequence[ScoredHypothesis], unparsed_replies: int) -> Iterator[str]:
+    """Models that did not answer."""
+    if unparsed_replies:
+        plural = "y" if unparsed_replies == 1 else "ies"
+        yield f"{unparsed_replies} repl{plural} of the proposer could not be read"
+    unanswered = sum(found.unparsed for found in differences)
+    if unanswered:
+        yield f"the ranker got no answer for {unanswered} pairs of image and hypothesis"
+
+
+def about_domain(share: float | None, roles: Roles) -> Iterator[str]:
+    """Images of a kind that the embedder has never seen."""
+    if share is not None and share > MOSTLY:
+        embedder = roles.pool.handle("embedder").spec
+        yield (
+            f"{embedder.name} knows only {embedder.domain or 'what it was trained on'}, and "
+            f"{share:.0%} of these images are something else: do not believe this result; "
+            "use real weights (visdiff-local models list)"
+        )
+
+
+def _about_halves(fold: Fold) -> Iterator[str]:
+    both = {ref.id for ref in fold.explore.refs} & {ref.id for ref in fold.validate.refs}
+    if both:
+        plural = "" if len(both) == 1 else "s"
+        yield (
+            f"{len(both)} image{plural} had to be used twice, to find and to test differences: "
+            "the numbers flatter"
+        )
