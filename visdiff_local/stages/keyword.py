@@ -39,6 +39,8 @@ _FUNCTION_WORDS = frozenset(
     do does doing done has have having get getting make making
     """.split()  # noqa: SIM905 - forty quoted words would not be easier to read
 )
+_UNFINISHED = frozenset(("wearing", "holding", "facing", "carrying", "using", "riding", "playing"))
+"""A phrase that ends here lacks its object."""
 _CAPTION_WORDS = frozenset(
     """
     photo photos photograph photographs photography image images picture pictures stock footage hd
@@ -71,7 +73,9 @@ def from_keywords(
 def contrastive(own: Sequence[str], other: Sequence[str]) -> list[tuple[str, float]]:
     """Phrases that ``own`` captions use more than ``other`` ones, with their z, highest first.
 
-    Of phrases that stand for the same captions, such as "yoga" and "doing yoga", one is kept.
+    Of phrases that stand for much the same captions, such as "yoga" and "yoga pose", the one with
+    the higher z is kept, or else the shorter, which is the more general; a word that is never said
+    without its neighbours, such as the "far" of "far away", is given with them.
     """
     phrases_own = [phrases(text) for text in own]
     counts_own = Counter(phrase for said in phrases_own for phrase in said)
@@ -84,11 +88,14 @@ def contrastive(own: Sequence[str], other: Sequence[str]) -> list[tuple[str, flo
         len(other),
     )
     by_z = sorted(
-        (-float(z[i]), -len(p.split()), p)
+        (-round(float(z[i]), 9), len(p.split()), p)
         for i, p in enumerate(vocabulary)
         if z[i] >= MIN_Z and counts_own[p] >= MIN_CAPTIONS and _noun_like(p)
     )
-    return _distinct([(p, -negative) for negative, _, p in by_z], phrases_own)
+    whole = {
+        p: _whole(p, [q for other_z, _, q in by_z if other_z == own_z]) for own_z, _, p in by_z
+    }
+    return _distinct([(whole[p], -negative) for negative, _, p in by_z], phrases_own)
 
 
 def log_odds(
@@ -116,7 +123,7 @@ def log_odds(
 
 
 def phrases(caption: str) -> frozenset[str]:
-    """All runs of one to four words that neither begin nor end with a function word."""
+    """All runs of one to four words that could be a noun phrase, going by their first and last."""
     words = _WORD.findall(caption.casefold())
     runs = (
         words[start : start + length]
@@ -128,6 +135,7 @@ def phrases(caption: str) -> frozenset[str]:
         for run in runs
         if run[0] not in _FUNCTION_WORDS
         and run[-1] not in _FUNCTION_WORDS
+        and run[-1] not in _UNFINISHED
         and not _CAPTION_WORDS.intersection(run)
     )
 
@@ -139,6 +147,14 @@ def _said(images: Iterable[ImageRef], captions: Mapping[str, Caption]) -> list[s
 
 def _noun_like(phrase: str) -> bool:
     return len(phrase) > 2 and not phrase.isdigit() and parsing.phrase(phrase) == phrase
+
+
+def _whole(phrase: str, as_frequent: Sequence[str]) -> str:
+    """The longest phrase that holds this one and is said just as often on either side; rather one
+    of neighbours ("far away") than one across function words ("away on a beach")."""
+    holding = [q for q in as_frequent if f" {phrase} " in f" {q} "]
+    compact = [q for q in holding if q != phrase and _FUNCTION_WORDS.isdisjoint(q.split())]
+    return max(compact or holding, key=lambda q: len(q.split()))
 
 
 def _distinct(
