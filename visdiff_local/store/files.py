@@ -1,0 +1,110 @@
+"""What files hold: path, size and modification time → content id → facts of the image.
+
+The store's part of reading a set (:class:`visdiff_local.images.FileMemory`).
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from visdiff_local.images import Facts, FileStamp
+from visdiff_local.store.database import DAY, Database
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (
+    path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, id BLOB NOT NULL,
+    checksum BLOB NOT NULL, used INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (
+    id BLOB NOT NULL, version BLOB NOT NULL, facts BLOB NOT NULL, checksum BLOB NOT NULL,
+    PRIMARY KEY (id, version)
+) WITHOUT ROWID;
+"""
+
+
+class Files:
+    """The tables of files and facts."""
+
+    def __init__(self, database: Database, report: Callable[[str], None]) -> None:
+        self._database = database
+        self._report = report
+
+    def recall(
+        self, stamps: Sequence[FileStamp], version: str
+    ) -> dict[FileStamp, tuple[str, Facts]]:
+        """Content id and facts of the files that are known and unchanged.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        wanted = {os.fsencode(stamp.path): stamp for stamp in stamps}
+        query = (
+            "SELECT path, size, mtime_ns, files.id, files.checksum, facts, facts.checksum, used "
+            "FROM files JOIN facts ON facts.id = files.id AND facts.version = ? WHERE path IN"
+        )
+        now = int(time.time())
+        found: dict[FileStamp, tuple[str, Facts]] = {}
+        stale: list[tuple[int, bytes]] = []
+        for path, size, mtime_ns, id_, file_sum, facts, facts_sum, used in self._database.rows_in(
+            query, list(wanted), (_version(version),)
+        ):
+            stamp = wanted[path]
+            if (stamp.size, stamp.mtime_ns) != (size, mtime_ns):
+                continue
+            if _checksum(path, size, mtime_ns, id_) != file_sum or _checksum(facts) != facts_sum:
+                self._report(f"a damaged row was found in {self._database.path}; file read again")
+                continue
+            found[stamp] = (id_.hex(), _decoded(facts))
+            if used < now - DAY:
+                stale.append((now, path))
+        self._database.write(("UPDATE files SET used = ? WHERE path = ?", stale))
+        return found
+
+    def remember(self, items: Sequence[tuple[FileStamp, str, Facts]], version: str) -> None:
+        """Stores what was read, in one transaction.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        now, marked = int(time.time()), _version(version)
+        files, facts = [], []
+        for stamp, id_, known in items:
+            path, raw, encoded = os.fsencode(stamp.path), bytes.fromhex(id_), _encoded(known)
+            proof = _checksum(path, stamp.size, stamp.mtime_ns, raw)
+            files.append((path, stamp.size, stamp.mtime_ns, raw, proof, now))
+            facts.append((raw, marked, encoded, _checksum(encoded)))
+        self._database.write(
+            ("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)", facts),
+            ("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", files),
+        )
+
+    def count(self) -> int:
+        """How many files are known."""
+        return int(self._database.rows("SELECT COUNT(*) FROM files")[0][0])
+
+    def forget(self, before: float) -> None:
+        """Deletes files last used before a Unix time, and facts that no file has any more."""
+        self._database.write(
+            ("DELETE FROM files WHERE used < ?", [(before,)]),
+            ("DELETE FROM facts WHERE id NOT IN (SELECT id FROM files)", [()]),
+        )
+
+
+def _version(version: str) -> bytes:
+    return hashlib.blake2b(version.encode(), digest_size=16).digest()
+
+
+def _checksum(*parts: object) -> bytes:
+    return hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+
+
+def _encoded(facts: Facts) -> bytes:
+    fields = [facts.width, facts.height, facts.format, facts.phash, facts.values]
+    return json.dumps(fields, separators=(",", ":")).encode("ascii")  # floats round-trip, NaN too
+
+
+def _decoded(raw: bytes) -> Facts:
+    width, height, format_name, phash, values = json.loads(raw)
+    return Facts(width, height, format_name, phash, tuple(values))
