@@ -108,9 +108,11 @@ def log_odds(
 ) -> FloatVector:
     """z of the difference of log-odds, for each of V phrases: float64 (V,).
 
-    Monroe et al. 2008: the difference of the log-odds of y + α, over the square root of its
-    approximate variance 1 / (y_a + α) + 1 / (y_b + α). A caption is the trial: it says the phrase
-    or does not. The prior is ``prior`` captions a side with the frequencies of both together.
+    Monroe et al. 2008: the difference of the log-odds of y + α over its standard deviation. A
+    caption is the trial, it says the phrase or does not; since a phrase may be in most captions,
+    the variance has the terms of the captions without it too, which Monroe et al. leave out for
+    single words of long texts. The prior is ``prior`` captions a side with the frequencies of both
+    together.
     """
     share = (count_a + count_b) / max(n_a + n_b, 1)
     alpha = prior * share
@@ -119,7 +121,7 @@ def log_odds(
     rest_a, rest_b = n_a + prior - y_a + 0.5, n_b + prior - y_b + 0.5
     y_a, y_b = np.maximum(y_a, 1e-9), np.maximum(y_b, 1e-9)
     delta = np.log(y_a / rest_a) - np.log(y_b / rest_b)
-    return np.asarray(delta / np.sqrt(1 / y_a + 1 / y_b))
+    return np.asarray(delta / np.sqrt(1 / y_a + 1 / rest_a + 1 / y_b + 1 / rest_b))
 
 
 def phrases(caption: str) -> frozenset[str]:
@@ -150,11 +152,12 @@ def _noun_like(phrase: str) -> bool:
 
 
 def _whole(phrase: str, as_frequent: Sequence[str]) -> str:
-    """The longest phrase that holds this one and is said just as often on either side; rather one
-    of neighbours ("far away") than one across function words ("away on a beach")."""
+    """The longest phrase that holds this one and is said just as often on either side: one that
+    goes on with "of" or "and" ("top of a box"), else one of neighbours only ("far away")."""
     holding = [q for q in as_frequent if f" {phrase} " in f" {q} "]
-    compact = [q for q in holding if q != phrase and _FUNCTION_WORDS.isdisjoint(q.split())]
-    return max(compact or holding, key=lambda q: len(q.split()))
+    followed = [q for q in holding if q.startswith((f"{phrase} of ", f"{phrase} and "))]
+    neighbours = [q for q in holding if _FUNCTION_WORDS.isdisjoint(q.split())]
+    return max(followed or neighbours or [phrase], key=lambda q: len(q.split()))
 
 
 def _distinct(
