@@ -83,7 +83,11 @@ def _read_table(path: Path) -> "pa.Table":
         )
         with csv.open_csv(path, parse_options=parse) as reader:
             names = reader.schema.names
-        convert = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+        convert = csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            strings_can_be_null=True,
+            null_values=[""],
+        )
         return csv.read_csv(path, parse_options=parse, convert_options=convert)
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -92,13 +96,14 @@ def _read_table(path: Path) -> "pa.Table":
 
 def _choose(path: Path, table: "pa.Table", where: str | None) -> Sequence[int]:
     """Indices of the rows that ``where`` chooses."""
-    groups = table.column("group_name").to_pylist() if "group_name" in table.column_names else None
+    groups = _groups(table)
     if where is None:
         raise InputError(
             f"{shown(path)} is a table: say which rows with --a and --b{_there_are(groups)}"
         )
-    if groups is not None and where in map(str, groups):
-        return [index for index, group in enumerate(groups) if str(group) == where]
+    of_group = [index for index, group in enumerate(groups) if group == where]
+    if of_group:
+        return of_group
     condition = parse_condition(where)
     if condition is None:
         _require(path, table.column_names, ["group_name"])
@@ -133,10 +138,18 @@ def _require(path: Path, columns: Sequence[str], wanted: Sequence[str]) -> None:
         )
 
 
-def _there_are(groups: Sequence[object] | None) -> str:
-    if not groups:
+def _groups(table: "pa.Table") -> list[str | None]:
+    """The column ``group_name`` as text; empty where there is none."""
+    if "group_name" not in table.column_names:
+        return []
+    values = table.column("group_name").to_pylist()
+    return [None if value is None else str(value) for value in values]
+
+
+def _there_are(groups: Sequence[str | None]) -> str:
+    names = sorted({group for group in groups if group is not None})
+    if not names:
         return ""
-    names = sorted({str(group) for group in groups if group is not None})
     more = f" … and {len(names) - _SHOWN_VALUES} more" if len(names) > _SHOWN_VALUES else ""
     listed = ", ".join(map(repr, names[:_SHOWN_VALUES]))
     return f"; the group_names are: {listed}{more}"
