@@ -1,0 +1,163 @@
+"""What the page shows, in which order; the templates say how."""
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from visdiff_local.measure import DESCRIPTIONS
+from visdiff_local.report import plots, words
+from visdiff_local.report.pictures import Figure, Pictures
+from visdiff_local.types import Example, Grade, RunResult, ScoredHypothesis, SetSummary
+
+TEMPLATES = Path(__file__).parent / "templates"
+PICTURED = 40
+"""Differences that are shown with pictures: the page stays below some 10 MB."""
+FEW = 3
+"""Rejected texts up to this many are not folded away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pictures under one heading."""
+
+    heading: str
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One difference with all that is drawn for it."""
+
+    rank: int
+    found: ScoredHypothesis
+    own: str
+    other: str
+    """The letters of the set that it is said to be true of, and of the other."""
+    histogram: plots.HistogramPlot | None
+    groups: tuple[Group, ...]
+    grade: Grade | None
+
+
+def render(result: RunResult, pictures: Pictures | None) -> str:
+    """The whole page.
+
+    Args:
+        pictures: where thumbnails come from; None for a page without any picture.
+    """
+    environment = _environment()
+    style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704  our own file
+    cards = _cards(result, pictures)
+    return environment.get_template("report.html").render(
+        result=result,
+        config=result.run.config,
+        style=style,
+        style_hash=_source_hash(style),
+        headline=words.headline(result),
+        lead=words.lead(result),
+        set_names={side: words.set_name(result, side) for side in ("a", "b")},
+        cards=cards,
+        sections=_sections(cards, result),
+        axis=plots.auroc_axis(result.differences),
+        glances={
+            side: _figures(summary.glance, pictures)
+            for side, summary in (("a", result.a), ("b", result.b))
+        },
+        skipped=[_skipped(letter, side) for letter, side in (("A", result.a), ("B", result.b))],
+        descriptions=DESCRIPTIONS,
+        has_pictures=pictures is not None,
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in ("fixed", "significant", "probability", "percent", "seconds", "count", "setting"):
+        environment.filters[name] = getattr(words, name)
+    environment.globals.update(WIDTH=plots.WIDTH, MIDDLE=plots.MIDDLE, LEFT=plots.LEFT)
+    return environment
+
+
+def _printable(value: Any) -> Any:
+    """Control characters and marks that turn the direction of writing are shown, not obeyed."""
+    if isinstance(value, str) and not isinstance(value, Markup) and not value.isprintable():
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in value)
+    return value
+
+
+def _source_hash(text: str) -> str:
+    """The page's only style, as its Content-Security-Policy names it: no other is applied."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _cards(result: RunResult, pictures: Pictures | None) -> list[Card]:
+    grades = {} if result.evaluation is None else {g.rank: g for g in result.evaluation.grades}
+    cards = []
+    for rank, found in enumerate(result.differences, start=1):
+        own, other = ("A", "B") if found.hypothesis.direction == "a" else ("B", "A")
+        shown = pictures if rank <= PICTURED else None
+        groups = _groups(found, own, other, shown)
+        drawn = plots.histogram(found)
+        cards.append(Card(rank, found, own, other, drawn, groups, grades.get(rank)))
+    return cards
+
+
+def _groups(
+    found: ScoredHypothesis, own: str, other: str, pictures: Pictures | None
+) -> tuple[Group, ...]:
+    shown = found.evidence
+    for_own, for_other = (shown.a, shown.b) if own == "A" else (shown.b, shown.a)
+    groups = (
+        Group(f"{own} where it shows most", _figures(for_own, pictures)),
+        Group(f"{other} where it shows least", _figures(for_other, pictures)),
+        Group(f"Against it: high in {other}, low in {own}", _figures(shown.against, pictures)),
+    )
+    return tuple(group for group in groups if group.figures)
+
+
+def _figures(examples: Sequence[Example], pictures: Pictures | None) -> tuple[Figure, ...]:
+    return () if pictures is None else tuple(pictures.figure(example) for example in examples)
+
+
+def _sections(cards: Sequence[Card], result: RunResult) -> list[dict[str, Any]]:
+    """What held, by direction; then what did not."""
+    held = [card for card in cards if card.found.verdict != "rejected"]
+    sections = [
+        {
+            "id": f"more-{letter.lower()}",
+            "title": f"More true of {words.set_name(result, letter.lower())}",
+            "cards": [card for card in held if card.own == letter],
+            "folded": False,
+        }
+        for letter in ("A", "B")
+    ]
+    rejected = [card for card in cards if card.found.verdict == "rejected"]
+    sections.append(
+        {
+            "id": "rejected",
+            "title": "Rejected: the images do not support these",
+            "cards": rejected,
+            "folded": len(rejected) > FEW,
+        }
+    )
+    return [section for section in sections if section["cards"]]
+
+
+def _skipped(letter: str, side: SetSummary) -> dict[str, Any]:
+    """Files that were left out of one set: by name, or counted by reason where names are not
+    shown."""
+    named = [item for item in side.skipped if item.path]
+    reasons = Counter(item.why for item in side.skipped if not item.path)
+    return {"letter": letter, "named": named, "reasons": reasons.most_common()}
