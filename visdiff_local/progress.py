@@ -21,11 +21,11 @@ class Progress(Protocol):
     """What a stage may tell while it works."""
 
     def start(self, stage: str, total: int) -> None:
-        """A stage begins that will do ``total`` things."""
+        """A stage begins that will do about ``total`` things; 0 where nobody can tell."""
         ...
 
-    def advance(self, count: int) -> None:
-        """``count`` more of them are done."""
+    def advance(self, done: int, stored: int = 0) -> None:
+        """``done`` more are done now, and ``stored`` more had been done before."""
         ...
 
     def finish(self) -> None:
@@ -39,7 +39,7 @@ class Silent:
     def start(self, stage: str, total: int) -> None:
         pass
 
-    def advance(self, count: int) -> None:
+    def advance(self, done: int, stored: int = 0) -> None:
         pass
 
     def finish(self) -> None:
@@ -47,52 +47,69 @@ class Silent:
 
 
 class PlainLines:
-    """One line when a stage ends, and one every ten seconds while it runs: for logs and pipes."""
+    """One line when a stage ends, and one every ten seconds while it runs: for logs and pipes.
+
+    A stage that comes again is told of only when it does something new; so also in :class:`Bars`.
+    """
 
     def __init__(self) -> None:
-        self._stage, self._total, self._done = "", 0, 0
-        self._began = self._told = 0.0
+        self._told_of: set[str] = set()
+        self.start("", 0)
 
     def start(self, stage: str, total: int) -> None:
-        self._stage, self._total, self._done = stage, total, 0
+        self._stage, self._total, self._done, self._stored = stage, total, 0, 0
         self._began = self._told = time.monotonic()
 
-    def advance(self, count: int) -> None:
-        self._done += count
+    def advance(self, done: int, stored: int = 0) -> None:
+        self._done += done
+        self._stored += stored
         now = time.monotonic()
         if now - self._told >= _LINE_EVERY:
             self._told = now
-            print(self._line(now), file=sys.stderr, flush=True)
+            left = max(0, self._total - self._done - self._stored)
+            wait = (now - self._began) * left / self._done if self._done else 0.0
+            print(self._line(now) + (f", {wait:.0f} s left" if wait else ""), file=sys.stderr)
 
     def finish(self) -> None:
-        print(self._line(time.monotonic()), file=sys.stderr, flush=True)
+        if self._done or (self._stored and self._stage not in self._told_of):
+            print(self._line(time.monotonic()), file=sys.stderr)
+            self._told_of.add(self._stage)
 
     def _line(self, now: float) -> str:
         spent = now - self._began
-        rate = f", {self._done / spent:.1f}/s" if spent > 0.5 and self._done else ""
-        left = self._total - self._done
-        wait = f", about {left * spent / self._done:.0f} s left" if self._done and left else ""
-        return f"{self._stage}: {self._done}/{self._total} in {spent:.1f} s{rate}{wait}"
+        stored = f" ({self._stored} from the store)" if self._stored else ""
+        rate = f", {self._done / spent:.1f}/s" if self._done and spent > 0.1 else ""
+        return f"{self._stage}: {self._done + self._stored}{stored} in {spent:.1f} s{rate}"
 
 
 class Bars:
-    """Bars on a terminal, one a stage, with rate and time left."""
+    """Bars on a terminal, one a stage, with what came from the store, rate and time left."""
 
     def __init__(self, bars: "RichBars") -> None:
         self._bars = bars
         self._task: TaskID | None = None
+        self._told_of: set[str] = set()
+        self._stored = 0
 
     def start(self, stage: str, total: int) -> None:
-        self._task = self._bars.add_task(stage, total=total)
+        self._stored = 0
+        self._task = self._bars.add_task(stage, total=total or None, note="")
 
-    def advance(self, count: int) -> None:
-        if self._task is not None:
-            self._bars.advance(self._task, count)
+    def advance(self, done: int, stored: int = 0) -> None:
+        if self._task is None:
+            return
+        self._stored += stored
+        note = f"{self._stored} from the store" if self._stored else ""
+        self._bars.update(self._task, advance=done + stored, note=note)
 
     def finish(self) -> None:
-        if self._task is not None:
-            done = self._bars.tasks[self._task].total
-            self._bars.update(self._task, completed=done)
+        if self._task is None:
+            return
+        task = self._bars.tasks[self._task]
+        stage, done = task.description, task.completed
+        new = done > self._stored or (done > 0 and stage not in self._told_of)
+        self._bars.update(self._task, total=max(done, 1), completed=max(done, 1), visible=new)
+        self._told_of.add(stage)
         self._task = None
 
 
@@ -109,7 +126,12 @@ def shown(*, quiet: bool) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
 
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn())
-    console = Console(stderr=True)
-    with RichProgress(*columns, TimeRemainingColumn(), console=console) as bars:
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[note]}"),
+    )
+    with RichProgress(*columns, console=Console(stderr=True)) as bars:
         yield Bars(bars)

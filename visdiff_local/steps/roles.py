@@ -38,7 +38,9 @@ class Roles:
         self.seconds: dict[str, float] = {}
         self.unparsed_replies = 0
         """Replies of a proposer that held no hypothesis, and did not say "nothing" either."""
-        self._counters: dict[Role, Counter] = {role: Counter() for role in ROLES}
+        self._counters: dict[Role, Counter] = {
+            role: Counter(tell=self.progress.advance) for role in ROLES
+        }
         self._used: dict[Role, ModelHandle] = {}
 
     @contextmanager

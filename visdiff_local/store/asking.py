@@ -32,6 +32,14 @@ class Counter:
 
     computed: int = 0
     from_store: int = 0
+    tell: Callable[[int, int], None] | None = None
+    """Told how many more were computed, and how many more were in the store."""
+
+    def add(self, *, computed: int = 0, from_store: int = 0) -> None:
+        self.computed += computed
+        self.from_store += from_store
+        if self.tell is not None:
+            self.tell(computed, from_store)
 
 
 class Cached(Generic[Model]):
@@ -86,13 +94,13 @@ class Cached(Generic[Model]):
         for index, key in enumerate(keys):
             first.setdefault(key, index)
         missing = [key for key in first if key not in known]
-        self._calls.from_store += len(first) - len(missing)
+        self._calls.add(from_store=len(first) - len(missing))
         for chunk in chunks(missing):
             values = compute([first[key] for key in chunk])
             new = dict(zip(chunk, values, strict=True))
             stored = {key: value for key, value in new.items() if is_answer(value)}
             self._store.records.put_many(task, stored)
-            self._calls.computed += len(new)
+            self._calls.add(computed=len(new))
             known.update(new)
         return [known[key] for key in keys]
 

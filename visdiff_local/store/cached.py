@@ -63,7 +63,7 @@ class CachedVisualJudge(Cached[VisualJudge]):
             for chunk in chunks(columns):
                 new = self._model().p_yes([everyone[c] for c in chunk], [asked[r] for r in rows])
                 table[np.ix_(rows, chunk)] = new.T
-                self._calls.computed += new.size
+                self._calls.add(computed=new.size)
                 answers = {names[r][c]: float(table[r, c]) for r in rows for c in chunk}
                 sound = {name: value for name, value in answers.items() if _is_finite(value)}
                 self._store.records.put_many("p_yes", sound)
@@ -75,7 +75,7 @@ class CachedVisualJudge(Cached[VisualJudge]):
     def _known(self, names: Sequence[Sequence[str]], columns: int) -> FloatArray:
         """What the store has: float32 (questions, images), NaN elsewhere."""
         stored = self._store.records.get_many("p_yes", [name for row in names for name in row])
-        self._calls.from_store += len(stored)
+        self._calls.add(from_store=len(stored))
         table = [[stored.get(name, np.nan) for name in row] for row in names]
         return np.array(table, dtype=np.float32).reshape(len(names), columns)
 
@@ -206,13 +206,13 @@ class CachedEmbedder(Cached[Embedder]):
         unique = list(first)
         found, vectors = index.get(unique)
         missing = np.flatnonzero(~found).tolist()
-        self._calls.from_store += len(unique) - len(missing)
+        self._calls.add(from_store=len(unique) - len(missing))
         for chunk in chunks(missing):
             new = compute([first[unique[i]] for i in chunk])
             sound = np.flatnonzero(np.isfinite(new).all(axis=1))
             index.add([unique[chunk[i]] for i in sound.tolist()], new[sound])
             vectors[chunk] = rounded(new)
-            self._calls.computed += len(chunk)
+            self._calls.add(computed=len(chunk))
         place = {id_: row for row, id_ in enumerate(unique)}
         return vectors[[place[id_] for id_ in ids]]
 

@@ -1,0 +1,317 @@
+"""The whole loop on a backend that sees colours: what is found, what is computed, what is kept."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests import colours
+from tests.colours import Colours, draw
+from visdiff_local import registry, results
+from visdiff_local.cli import main
+
+RED_AND_BLUE = (["red"] * 9 + ["blue"]) * 3, (["blue"] * 9 + ["red"]) * 3
+
+
+@pytest.fixture(autouse=True)
+def _colours_backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(registry, "BACKENDS", {**registry.BACKENDS, "fake": colours.__name__})
+    Colours.reset()
+    yield
+    Colours.reset()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with A mostly red, B mostly blue, and a models.toml."""
+    draw(tmp_path / "a", RED_AND_BLUE[0], seed=1)
+    draw(tmp_path / "b", RED_AND_BLUE[1], seed=2)
+    (tmp_path / "models.toml").write_text(colours.MODELS_TOML)
+    return tmp_path
+
+
+def run(place: Path, *options: str, command: str = "run", code: int = 0) -> Path:
+    """Runs the command on a and b, or what ``options`` begin with; the run folder."""
+    given = ["--profile", "colours", "--models", str(place / "models.toml")]
+    given += ["--store", str(place / "store"), "--out", str(place / "out"), "--quiet"]
+    sources = [] if options and not options[0].startswith("-") else [f"{place}/a", f"{place}/b"]
+    assert main([command, *given, *sources, *options]) == code
+    return place / "out"
+
+
+def loaded(out: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((out / "run.json").read_text())
+    return content
+
+
+def best(content: dict[str, Any], direction: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(d for d in content["differences"] if d["direction"] == direction)
+    return found
+
+
+def computed(content: dict[str, Any]) -> int:
+    return sum(calls["computed"] for calls in content["calls"].values())
+
+
+def test_the_difference_is_found_in_both_directions(place: Path) -> None:
+    content = loaded(run(place, "--truth-a", "red", "--truth-b", "blue"))
+    assert content["schema_version"] == 1
+    assert content["summary"]["verdict"] == "differences found"
+    for direction, text in (("a", "a red square"), ("b", "a blue square")):
+        found = best(content, direction)
+        assert (found["text"], found["verdict"]) == (text, "confirmed")
+        assert found["auroc"] > 0.8
+        assert found["auroc_ci"][0] < found["auroc"] <= found["auroc_ci"][1]
+        assert found["provenance"] == {"proposer": "caption", "round": 0}
+    assert content["evaluation"]["acc@1"] == 1.0
+    assert [d["rank"] for d in content["differences"]] == list(
+        range(1, len(content["differences"]) + 1)
+    )
+
+
+def test_halves_share_nothing_and_the_numbers_are_those_of_one(place: Path) -> None:
+    content = loaded(run(place))
+    for side in content["sets"].values():
+        assert side["explore"] + side["validate"] == side["n"] == 30
+    histogram = best(content, "a")["histogram"]
+    assert sum(histogram["a"]) == content["sets"]["a"]["validate"]
+
+
+def test_a_second_run_asks_no_model_and_opens_none(place: Path) -> None:
+    first = loaded(run(place, "--ranker", "clip+vqa", "--truth-a", "red"))
+    assert computed(first) > 0
+    Colours.reset()
+    second = loaded(run(place, "--ranker", "clip+vqa", "--truth-a", "red"))
+    assert computed(second) == 0
+    assert Colours.opened == 0
+    assert second["differences"] == first["differences"]
+    assert second["evaluation"] == first["evaluation"]
+
+
+def test_a_second_run_reads_no_image(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(place)
+
+    read_bytes = Path.read_bytes
+
+    def refuse_images(path: Path) -> bytes:
+        assert path.suffix != ".png", f"{path} is read again"
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse_images)
+    run(place)
+    with pytest.raises(AssertionError, match="is read again"):
+        run(place, "--verify")
+
+
+def test_one_changed_image_is_asked_about_alone(place: Path) -> None:
+    run(place, "--ranker", "vqa", "--stats", "paper")
+    Colours.reset()
+    draw(place / "a", ["red"], seed=99, start=0)
+    content = loaded(run(place, "--ranker", "vqa", "--stats", "paper"))
+    assert computed(content) > 0
+    changed = results.load(place / "out").a.glance[0].id
+    assert set(Colours.asked_images) == {changed}
+
+
+def test_renamed_and_moved_images_are_known(place: Path) -> None:
+    first = loaded(run(place))
+    Colours.reset()
+    (place / "elsewhere").mkdir()
+    for number, file in enumerate(sorted((place / "a").iterdir())):
+        file.rename(place / "elsewhere" / f"{number}-renamed.png")
+    second = loaded(run(place, f"{place}/elsewhere", f"{place}/b"))
+    assert Colours.opened == 0
+    numbers = [[d["auroc"] for d in content["differences"]] for content in (first, second)]
+    assert numbers[0] == numbers[1]
+
+
+def test_no_difference_between_two_draws_of_the_same(place: Path) -> None:
+    mixed = ["red", "blue", "green"] * 14
+    draw(place / "same_a", mixed, seed=3)
+    draw(place / "same_b", mixed, seed=4)
+    content = loaded(run(place, f"{place}/same_a", f"{place}/same_b"))
+    assert content["summary"]["verdict"] == "no difference found"
+    assert 0.55 < content["summary"]["min_detectable_auroc"] < 1
+    assert all(d["verdict"] != "confirmed" for d in content["differences"])
+
+
+def test_your_own_hypotheses_are_tested_on_all_images(place: Path) -> None:
+    texts = ["a red square", "a green square"]
+    content = loaded(run(place, *texts, f"{place}/a", f"{place}/b", command="test"))
+    assert [d["text"] for d in content["differences"]] == texts
+    assert best(content, "a")["verdict"] == "confirmed"
+    assert content["sets"]["a"]["validate"] == 30
+    assert content["calls"]["llm"] == {"computed": 0, "from_store": 0}
+    assert best(content, "a")["provenance"]["proposer"] == "user"
+
+
+def test_hypotheses_from_a_file_and_directions_from_the_data(place: Path) -> None:
+    (place / "mine.txt").write_text("a blue square\n\n  a red square \n")
+    file = str(place / "mine.txt")
+    content = loaded(run(place, f"{place}/a", f"{place}/b", "--file", file, command="test"))
+    said = {d["text"]: d["direction"] for d in content["differences"]}
+    assert said == {"a blue square": "b", "a red square": "a"}
+
+
+@pytest.mark.parametrize("ranker", ["clip", "vqa", "caption-qa", "clip>vqa", "clip+vqa"])
+def test_every_ranker_finds_it(place: Path, ranker: str) -> None:
+    content = loaded(run(place, "--ranker", ranker))
+    assert best(content, "a")["text"] == "a red square"
+    assert best(content, "a")["verdict"] == "confirmed"
+
+
+@pytest.mark.parametrize("proposer", ["caption", "image", "feature", "keyword"])
+def test_every_proposer_finds_it(place: Path, proposer: str) -> None:
+    content = loaded(run(place, "--proposer", proposer))
+    assert "red" in best(content, "a")["text"]
+    assert best(content, "a")["provenance"]["proposer"] == proposer
+
+
+@pytest.mark.parametrize("sampling", ["discriminative", "cluster"])
+def test_every_sampling_works(place: Path, sampling: str) -> None:
+    content = loaded(run(place, "--sampling", sampling, "--samples", "5", "--refine", "1"))
+    assert best(content, "a")["text"] == "a red square"
+
+
+def test_one_way_says_nothing_of_b(place: Path) -> None:
+    content = loaded(run(place, "--one-way"))
+    assert {d["direction"] for d in content["differences"]} == {"a"}
+
+
+def test_nothing_proposed_measures_alone_and_opens_nothing(place: Path) -> None:
+    content = loaded(run(place, "--proposer", "none"))
+    assert Colours.opened == 0
+    assert content["differences"] == []
+    warm = next(m for m in content["measured"] if m["attribute"] == "warmth")
+    assert warm["note"]
+    assert warm["q_value"] < 0.05
+    assert content["summary"]["verdict"] == "differences found"
+
+
+def test_the_papers_rule_splits_nothing(place: Path) -> None:
+    content = loaded(run(place, "--stats", "paper"))
+    assert content["sets"]["a"]["validate"] == content["sets"]["a"]["explore"] == 30
+    assert {d["verdict"] for d in content["differences"]} <= {"confirmed", "rejected"}
+    aurocs = [d["auroc"] for d in content["differences"]]
+    assert aurocs == sorted(aurocs, reverse=True)
+
+
+def test_cross_fitting_uses_both_halves_in_turn(place: Path) -> None:
+    content = loaded(run(place, "--cross-fit"))
+    said = [(d["text"], d["direction"]) for d in content["differences"]]
+    assert len(said) == len(set(said))
+    assert best(content, "a")["verdict"] == "confirmed"
+
+
+@pytest.mark.parametrize("n", [1, 4, 19])
+def test_small_sets_work_and_warn(place: Path, n: int) -> None:
+    draw(place / "small_a", ["red"] * n, seed=5)
+    draw(place / "small_b", ["blue"] * n, seed=6)
+    content = loaded(run(place, f"{place}/small_a", f"{place}/small_b"))
+    plural = "" if n == 1 else "s"
+    assert f"A has only {n} image{plural}" in " ".join(content["warnings"])
+    if n == 1:
+        assert "used twice" in " ".join(content["warnings"])
+        assert content["summary"]["verdict"] == "no difference found"
+
+
+def test_identical_sets_are_named(place: Path) -> None:
+    shutil.copytree(place / "a", place / "copy")
+    content = loaded(run(place, f"{place}/a", f"{place}/copy"))
+    assert "A and B are the same images" in " ".join(content["warnings"])
+    assert content["summary"]["verdict"] == "no difference found"
+    assert all(d["across"] for d in content["duplicates"])
+
+
+def test_images_in_both_sets_are_counted(place: Path) -> None:
+    for name in ("000.png", "001.png"):
+        shutil.copy(place / "a" / name, place / "b" / f"again-{name}")
+    content = loaded(run(place))
+    assert "2 images are in both A and B" in " ".join(content["warnings"])
+
+
+def test_captions_that_come_with_a_table_need_no_captioner(place: Path) -> None:
+    rows = ["path,group_name,caption"]
+    for side in "ab":
+        names = sorted((place / side).iterdir())
+        colour = dict(zip(names, RED_AND_BLUE["ab".index(side)], strict=True))
+        rows += [f"{side}/{n.name},{side},a {colour[n]} square" for n in names]
+    (place / "table.csv").write_text("\n".join(rows) + "\n")
+    content = loaded(run(place, str(place / "table.csv"), "--a", "a", "--b", "b"))
+    assert content["calls"]["captioner"] == {"computed": 0, "from_store": 0}
+    assert "captioner" not in content["run"]["models"]
+    assert best(content, "a")["text"] == "a red square"
+
+
+def test_pairs_are_tested_as_pairs(place: Path) -> None:
+    for side, colour in (("a", "red"), ("b", "blue")):
+        draw(place / side, [colour] * 30, seed=ord(side))
+    rows = ["path,group_name,scene"]
+    rows += [f"{s}/{i:03d}.png,{s},{i}" for s in "ab" for i in range(30) if (s, i) != ("b", 7)]
+    (place / "table.csv").write_text("\n".join(rows) + "\n")
+    table = [str(place / "table.csv"), "--a", "a", "--b", "b", "--paired-by", "scene"]
+    content = loaded(run(place, *table))
+    histogram = best(content, "a")["histogram"]
+    assert sum(histogram["a"]) == sum(histogram["b"])
+    assert "pairs are tested" in " ".join(content["warnings"])
+    assert best(content, "a")["verdict"] == "confirmed"
+
+
+def test_ctrl_c_keeps_what_was_finished(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    undisturbed = loaded(run(place, "--store", str(place / "other")))
+    Colours.reset()
+    Colours.interrupt_after = 20
+    run(place, code=130)
+    assert "the same command resumes" in capsys.readouterr().err
+    seen = set(Colours.asked_images[:16])
+    Colours.reset()
+    content = loaded(run(place))
+    assert computed(content) > 0
+    assert content["differences"] == undisturbed["differences"]
+    captions = content["calls"]["captioner"]
+    assert captions["from_store"] >= len(seen)
+
+
+def test_the_run_folder_is_private_and_complete(place: Path) -> None:
+    out = run(place)
+    assert out.stat().st_mode & 0o777 == 0o700
+    assert (place / "store").stat().st_mode & 0o777 == 0o700
+    content = loaded(out)
+    shown = {e["id"] for d in content["differences"] for s in d["evidence"].values() for e in s}
+    shown |= {e["id"] for side in content["sets"].values() for e in side["glance"]}
+    assert shown == {path.stem for path in (out / "thumbnails").iterdir()}
+    assert (out / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_run_json_reads_back_as_the_same_result(place: Path) -> None:
+    out = run(place, "--truth-a", "red", "--truth-b", "blue")
+    result = results.load(out)
+    assert results.to_json(result) == (out / "run.json").read_text()
+    assert result.run.config["alpha"] == 0.05
+    assert result.run.config["a"] == str(place / "a")
+
+
+def test_the_seed_decides_everything_random(place: Path) -> None:
+    one, again, other = (
+        loaded(run(place, "--seed", seed))["differences"] for seed in ("1", "1", "2")
+    )
+    assert one == again
+    assert [d["auroc"] for d in one] != [d["auroc"] for d in other]
+
+
+def test_domain_statistics_tell_strange_images(place: Path, monkeypatch: Any) -> None:
+    from safetensors.numpy import save_file
+
+    folder = place / "weights" / "space"
+    folder.mkdir(parents=True)
+    eye = np.eye(colours.DIMENSION, dtype=np.float32)
+    strange = {"mean": eye[3] * 9, "whitening": eye, "threshold": np.ones(1, np.float32)}
+    save_file(strange, folder / "domain.safetensors")
+    monkeypatch.setattr(registry, "BUNDLED", folder)
+    content = loaded(run(place))
+    assert content["outside_domain"] == 1.0
+    assert "100% of these images are something else" in " ".join(content["warnings"])
