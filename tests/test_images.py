@@ -326,7 +326,7 @@ UGLY: dict[str, tuple[bytes, str]] = {
     "text.png": (b"this is no image at all", "not an image"),
     "truncated.jpg": (encoded(picture(1, (200, 200)), "JPEG")[:-400], "truncated"),
     "truncated.png": (encoded(picture(1, (200, 200)), "PNG")[:-400], "truncated"),
-    "header-only.jpg": (encoded(picture(1), "JPEG")[:20], ""),
+    "header-only.jpg": (encoded(picture(1), "JPEG")[:20], "not an image"),
     "bomb.png": (_png_with(size=(40_000, 40_000)), "too many pixels"),
     "largish.png": (_png_with(size=(12_000, 12_000)), "too many pixels"),
     "text-bomb.png": (

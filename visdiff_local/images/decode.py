@@ -102,7 +102,7 @@ def decode_with_format(raw: bytes, *, size_hint: int | None = None) -> tuple[Ima
             return (rgb if upright is None else rgb.transpose(upright)), image.format or ""
     except (UnreadableImageError, MemoryError):
         raise
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableImageError(f"too many pixels (more than {MAX_PIXELS:,})") from error
     except UnidentifiedImageError as error:
         raise UnreadableImageError("not an image that can be decoded") from error

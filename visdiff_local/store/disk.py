@@ -21,13 +21,16 @@ def cannot(path: Path, error: object, doing: str = "written") -> StoreError:
 
 
 def private_folder(path: Path) -> None:
-    """Makes the folder, readable by its user alone; one that holds files keeps its mode.
+    """Makes the folder and those above it that are missing, readable by their user alone.
+
+    A folder that holds files keeps its mode.
 
     Raises:
         StoreError: it cannot be made or entered.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in reversed([path, *path.parents]):
+            folder.mkdir(mode=0o700, exist_ok=True)
         if not any(path.iterdir()):
             path.chmod(0o700)
     except OSError as error:
