@@ -83,7 +83,7 @@ def read_sweep(path: Path, given: Mapping[str, Any] | None = None) -> Sweep:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"{path}: the sweep cannot be read ({error})") from error
+        raise UsageError(f"{path}: the sweep cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProblemsError(str(path), [str(error)]) from error
     problems = _problems(content)
