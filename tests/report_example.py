@@ -101,7 +101,9 @@ def empty(result: RunResult) -> RunResult:
 def no_difference(result: RunResult) -> RunResult:
     """The same sets, with every text rejected."""
     rejected = tuple(
-        replace(found, verdict="rejected", auroc=0.52, auroc_ci=(0.4, 0.63), p_value=0.31, q_value=0.8)
+        replace(
+            found, verdict="rejected", auroc=0.52, auroc_ci=(0.4, 0.63), p_value=0.31, q_value=0.8
+        )
         for found in result.differences
     )
     summary = Summary("no difference found", 0.62, 0.71)
@@ -134,9 +136,7 @@ def _refs(side: str, drawn: Sequence[tuple[Measurement, bytes]]) -> tuple[ImageR
     )
 
 
-def _tested(
-    images: Images, pair: Pair, rng: np.random.Generator
-) -> tuple[ScoredHypothesis, ...]:
+def _tested(images: Images, pair: Pair, rng: np.random.Generator) -> tuple[ScoredHypothesis, ...]:
     def said(text: str) -> str:
         return text.format(truth_a=pair.truth_a, truth_b=pair.truth_b)
 

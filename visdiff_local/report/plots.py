@@ -49,10 +49,10 @@ def histogram(found: ScoredHypothesis) -> HistogramPlot | None:
         tuple(_bars(bins, (share / tallest for share in side), upwards=upwards))
         for side, upwards in zip(shares, (True, False), strict=True)
     )
-    means = [
+    mean_a, mean_b = (
         None if mean is None else _across(mean, low, high) for mean in (found.mean_a, found.mean_b)
-    ]
-    return HistogramPlot(up, down, *means, low, high)
+    )
+    return HistogramPlot(up, down, mean_a, mean_b, low, high)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,4 +138,3 @@ def _noted(result: RunResult) -> list[MeasuredDifference]:
 
 def _missing(value: float | None) -> bool:
     return value is None or not math.isfinite(value)
-
