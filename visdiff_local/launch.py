@@ -13,6 +13,7 @@ from visdiff_local.images import ImageSet
 from visdiff_local.progress import Progress, Silent
 from visdiff_local.registry import ModelPool, choose_profile, default_profile
 from visdiff_local.specs import ROLES, load_registry
+from visdiff_local.steps.roles import Roles
 from visdiff_local.store import Store
 from visdiff_local.types import RunResult
 
@@ -117,12 +118,19 @@ class Launcher:
             self._pools[key] = self._stack.enter_context(pool)
         return self._pools[key]
 
+    def roles(self, config: RunConfig, progress: Progress | None = None) -> Roles:
+        """The models of the configuration behind its store, for other uses than a run."""
+        return Roles(self.pool(config), self.store(config), progress)
+
     def store(self, config: RunConfig) -> Store:
         """The configuration's store, else the user's own."""
-        if config.store not in self._stores:
-            store = Store(_path(config.store))
-            self._stores[config.store] = self._stack.enter_context(store)
-        return self._stores[config.store]
+        return self.store_at(config.store)
+
+    def store_at(self, place: str | None) -> Store:
+        """The store in this folder; the user's own where it is None."""
+        if place not in self._stores:
+            self._stores[place] = self._stack.enter_context(Store(_path(place)))
+        return self._stores[place]
 
     def __enter__(self) -> Self:
         return self

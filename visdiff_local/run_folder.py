@@ -35,8 +35,8 @@ def write(result: RunResult, thumbnails: Mapping[str, bytes], folder: Path) -> P
         pictures = folder / THUMBNAILS
         pictures.mkdir(mode=0o700, exist_ok=True)
         for identity, jpeg in thumbnails.items():
-            _write(pictures / f"{identity}.jpg", jpeg)
-        _write(folder / "run.json", results.to_json(result).encode())
+            _write(pictures / f"{identity}.jpg", jpeg, durable=False)
+        _write(folder / "run.json", results.to_json(result).encode(), durable=True)
         write_report(folder)
     except OSError as error:
         raise UsageError(
@@ -89,13 +89,15 @@ def _thumbnail(path: Path) -> bytes:
     return stream.getvalue()
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, *, durable: bool) -> None:
+    """``durable``: on the disk when this returns; a hundred thumbnails are not worth the wait."""
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         Path(draft).replace(path)
     except BaseException:
         Path(draft).unlink(missing_ok=True)

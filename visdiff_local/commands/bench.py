@@ -135,12 +135,11 @@ def visdiffbench(
 def judge(labels: str, as_json: bool, quiet: bool, workspace: str | None, **options: Any) -> None:
     """The judge against grades that people gave."""
     from visdiff_local.bench import judge as suite
-    from visdiff_local.steps.roles import Roles
 
     known = suite.read_labels(Path(labels))
     with _opened(options, workspace, quiet or as_json) as on:
         config = _configured(on)
-        roles = Roles(on.launcher.pool(config), on.launcher.store(config), on.progress)
+        roles = on.launcher.roles(config, on.progress)
         with roles.stage("judge", len(known)):
             row = suite.compare_with_labels(known, roles.llm, family=roles.family("llm"))
     _show("judge", [row], as_json)

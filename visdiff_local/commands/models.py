@@ -1,112 +1,259 @@
-"""``models``: which models are known, and whether their weights are here and intact."""
+"""``models``: what is known, what fits this machine, what is intact, and moving it here."""
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from visdiff_local.specs import ModelSpec, Registry
+from visdiff_local.commands.options import Option, with_options
 
-_CHUNK = 1 << 22
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from visdiff_local.specs import ModelSpec, Profile, Registry
+    from visdiff_local.weights.plan import Plan, StagePlan
+
+_GB = 1e9
+
+_WHERE: tuple[Option, ...] = (
+    click.option("--models", "file", metavar="FILE", help="Your own models.toml."),
+    click.option("--weights", metavar="DIR", help="Where weights lie, one folder a model."),
+)
+_JSON: tuple[Option, ...] = (
+    click.option("--json", "as_json", is_flag=True, help="JSON on stdout, nothing else."),
+)
 
 
 @click.group()
 def models() -> None:
-    """Weights: what is known, and what is here and intact."""
+    """Weights: what is known, what fits, what is intact, and how it gets here.
+
+    On a connected machine: fetch, then pack. On the machine without a network: import, then plan.
+    """
 
 
 @models.command("list")
-@click.option("--models", "file", metavar="FILE", help="Your own models.toml.")
-@click.option("--weights", metavar="DIR", help="Where weights lie, one folder a model.")
-def list_models(file: str | None, weights: str | None) -> None:
+@with_options(_WHERE, _JSON)
+def list_models(file: str | None, weights: str | None, as_json: bool) -> None:
     """Profiles and models, and where their weights are."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    from visdiff_local.specs import ROLES
-
-    registry = _registry(file)
-    console = Console()
-    profiles = Table(title="Profiles", title_justify="left", box=box.SIMPLE_HEAD)
-    profiles.add_column("name")
-    profiles.add_column("models", overflow="fold")
+    registry = _registry(file, weights)
+    if as_json:
+        profiles = {p.name: p.model_dump(exclude={"name"}) for p in registry.profiles.values()}
+        known = {
+            spec.name: {**spec.model_dump(exclude={"name"}), "weights": _where(spec, weights)}
+            for spec in registry.models.values()
+        }
+        _print_json({"profiles": profiles, "models": known})
+        return
+    table = _table("Profiles", "name", "GPU", "models")
     for profile in registry.profiles.values():
-        used = ", ".join(dict.fromkeys(profile.model_of(role) for role in ROLES))
-        profiles.add_row(profile.name, f"{profile.description}\n[dim]{used}[/dim]")
-    console.print(profiles)
-    known = Table(title="Models", title_justify="left", box=box.SIMPLE_HEAD)
-    for column in ("name", "backend", "GiB", "licence", "weights"):
-        known.add_column(column, overflow="fold")
+        used = ", ".join(dict.fromkeys(spec.name for spec in _members(registry, profile)))
+        card = f"{profile.gpu_gib:g} GiB" if profile.gpu_gib else "none"
+        table.add_row(profile.name, card, f"{profile.description}\n[dim]{used}[/dim]")
+    _print(table)
+    table = _table("Models", "name", "backend", "GiB", "licence", "weights")
     for spec in registry.models.values():
         size = f"{spec.memory_gib:g}" if spec.memory_gib else "?"
-        known.add_row(spec.name, spec.backend, size, spec.license or "?", _where(spec, weights))
-    console.print(known)
+        table.add_row(spec.name, spec.backend, size, _licence(spec), _where(spec, weights))
+    _print(table)
+
+
+@models.command()
+@click.argument("profile")
+@click.option("--gpu-gib", type=click.FloatRange(min=0), help="The card's memory.  [this one's]")
+@click.option("--images", type=click.IntRange(min=1), default=1000, help="In A and B together.")
+@with_options(_WHERE, _JSON)
+def plan(
+    profile: str,
+    gpu_gib: float | None,
+    images: int,
+    file: str | None,
+    weights: str | None,
+    as_json: bool,
+) -> None:
+    """Whether PROFILE fits a GPU: memory of each stage, batches, what is opened in turn."""
+    from visdiff_local.weights.plan import found_gpu_gib, make_plan
+
+    registry = _registry(file, weights)
+    card = found_gpu_gib() if gpu_gib is None else gpu_gib
+    made = make_plan(registry, registry.profile(profile), card, images=images)
+    if as_json:
+        _print_json(made.to_json())
+    else:
+        _show_plan(made)
 
 
 @models.command()
 @click.argument("names", nargs=-1)
-@click.option("--models", "file", metavar="FILE", help="Your own models.toml.")
-@click.option("--weights", metavar="DIR", help="Where weights lie, one folder a model.")
-def verify(names: tuple[str, ...], file: str | None, weights: str | None) -> None:
-    """Check the sha256 of every file of the named models (or profiles); all that are here."""
+@with_options(_WHERE, _JSON)
+def verify(names: tuple[str, ...], file: str | None, weights: str | None, as_json: bool) -> None:
+    """Check every file of the named models or profiles; of all that are here, if none is named."""
+    from dataclasses import asdict
+
     from visdiff_local.errors import WeightsError
     from visdiff_local.registry import WITHOUT_WEIGHTS, find_weights, weights_folder
+    from visdiff_local.weights import verify as checking
 
-    registry = _registry(file)
-    place = None if weights is None else Path(weights)
-    specs = _named(registry, names)
-    problems = []
-    for spec in specs:
-        if spec.backend in WITHOUT_WEIGHTS:
+    place = _path(weights)
+    found = []
+    for spec in _named(_registry(file, weights), names):
+        if spec.backend in WITHOUT_WEIGHTS or (not names and find_weights(spec, place) is None):
             continue
-        if not names and find_weights(spec, place) is None:
-            click.echo(f"{spec.name}: not here")
-            continue
-        found = _problems(spec, weights_folder(spec, place))
-        problems += found
-        click.echo(f"{spec.name}: {'; '.join(found) or _verified(spec)}")
-    if problems:
-        raise WeightsError(problems[0])
+        folder = _any_folder(spec, place) or weights_folder(spec, place)
+        checked = checking.verify(spec, folder)
+        found.append(checked)
+        if not as_json:
+            unknown = f", {checked.without_checksum} of them without a known checksum"
+            tail = unknown if checked.without_checksum else ""
+            click.echo(f"{spec.name}: {checked.problem or f'{checked.files} files intact{tail}'}")
+    if as_json:
+        _print_json([asdict(checked) for checked in found])
+    bad = next((checked for checked in found if checked.problem), None)
+    if bad is not None:
+        raise WeightsError(f"{bad.model}: {bad.problem}")
 
 
-def _registry(file: str | None) -> "Registry":
+@models.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--to", "to", metavar="DIR", required=True, help="One folder a model is made here.")
+@click.option("--models", "file", metavar="FILE", help="Your own models.toml.")
+def fetch(names: tuple[str, ...], to: str, file: str | None) -> None:
+    """Download the named profiles or models. The only command that uses the network.
+
+    What is there already is not fetched again; a download that was cut off is resumed.
+    """
+    from visdiff_local.weights.fetch import fetch as download
+
+    registry = _registry(file, to)
+    specs = [spec for spec in _named(registry, names) if spec.repo]
+    if not specs:
+        click.echo("nothing to fetch: these models are bundled, or run on a server")
+        return
+    done = download(specs, Path(to).expanduser(), profiles=_profiles(registry, names), say=_say)
+    click.echo(f"{len(done)} models in {to}, with their checksums in {to}/models.toml")
+    click.echo(f"next: visdiff-local models pack {' '.join(names)} --weights {to} --to weights.tar")
+
+
+@models.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--to", "to", metavar="PATH", required=True, help="A folder, or a name in .tar.")
+@with_options(_WHERE)
+def pack(names: tuple[str, ...], to: str, file: str | None, weights: str | None) -> None:
+    """Put whole models into one folder or tar, to be carried to a machine with no network."""
+    from visdiff_local.registry import WITHOUT_WEIGHTS, weights_folder
+    from visdiff_local.weights.pack import pack as write
+
+    registry = _registry(file, weights)
+    specs = [spec for spec in _named(registry, names) if spec.backend not in WITHOUT_WEIGHTS]
+    folders = {weights_folder(spec, _path(weights)): spec for spec in specs}
+    out = Path(to).expanduser()
+    manifest = write(folders, out, profiles=_profiles(registry, names), say=_say)
+    for name, model in manifest.models.items():
+        click.echo(f"{name}: {model.size / _GB:.2f} GB, licence: {_licence(model.spec)}")
+    click.echo(f"{out}: {manifest.size / _GB:.2f} GB")
+    click.echo(f"next, on the other machine: visdiff-local models import {out.name} --weights DIR")
+
+
+@models.command("import")
+@click.argument("source", metavar="PACK")
+@click.option("--weights", metavar="DIR", help="Where to.  [VISDIFF_WEIGHTS]")
+@with_options(_JSON)
+def import_models(source: str, weights: str | None, as_json: bool) -> None:
+    """Check a pack byte for byte and place its models; all of them or none."""
+    import os
+    from dataclasses import asdict
+
+    from visdiff_local.errors import UsageError
+    from visdiff_local.weights.import_ import import_pack
+
+    named = weights or os.environ.get("VISDIFF_WEIGHTS")
+    if not named:
+        raise UsageError("say where the weights shall lie: --weights DIR, or set VISDIFF_WEIGHTS")
+    say = _say if not as_json else lambda _: None
+    placed = import_pack(Path(source).expanduser(), Path(named).expanduser(), say=say)
+    if as_json:
+        _print_json([asdict(model) for model in placed])
+        return
+    for model in placed:
+        licence = f"licence: {model.license or 'unknown'}"
+        click.echo(f"{model.model}: {model.state} in {model.folder}, {licence}")
+    if not os.environ.get("VISDIFF_WEIGHTS"):
+        click.echo(f"next: export VISDIFF_WEIGHTS={named}")
+
+
+def _show_plan(made: "Plan") -> None:
+    card = f"a GPU of {made.gpu_gib:g} GiB" if made.gpu_gib else "no GPU"
+    title = f"{made.profile} on {card}, {made.images} images"
+    table = _table(title, "stage", "model", "weights", "working", "batch", "where", "time")
+    for stage in made.stages:
+        table.add_row(
+            stage.stage,
+            stage.model,
+            f"{stage.weights_gib:.1f} GiB",
+            f"{stage.working_gib:.1f} GiB",
+            str(stage.batch),
+            _placement(stage),
+            "unknown until measured" if stage.seconds is None else f"{stage.seconds:,.0f} s",
+        )
+    _print(table)
+    if made.gpu_gib:
+        click.echo(f"most on the card: {made.peak_gib:.1f} of {made.usable_gib:.1f} GiB usable")
+        click.echo(f"stay open together: {', '.join(made.resident) or 'none'}")
+        click.echo(f"opened in turn: {', '.join(made.in_turn) or 'none'}")
+    if made.ram_gib:
+        click.echo(f"most in main memory: {made.ram_gib:.1f} GiB")
+    if made.on_cpu:
+        names = ", ".join(dict.fromkeys(made.on_cpu))
+        click.echo(f"too large for this card: {names} would run on the CPU, many times slower")
+    click.echo(f"disk: {made.disk_gib:.1f} GiB")
+
+
+def _placement(stage: "StagePlan") -> str:
+    if stage.gpu_layers is not None:
+        return f"{stage.gpu_layers} layers on the GPU, the others on the CPU"
+    return {"gpu": "GPU", "cpu": "CPU"}.get(stage.placement, stage.placement)
+
+
+def _registry(file: str | None, weights: str | None) -> "Registry":
     from visdiff_local.specs import load_registry
 
-    return load_registry(None if file is None else Path(file))
+    return load_registry(_path(file), _path(weights))
 
 
-def _named(registry: "Registry", names: tuple[str, ...]) -> "list[ModelSpec]":
-    """The models of these names; a profile's name stands for its models; none for all."""
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text).expanduser()
+
+
+def _members(registry: "Registry", profile: "Profile") -> "list[ModelSpec]":
     from visdiff_local.specs import ROLES
 
-    wanted: list[str] = []
+    return [registry.model(profile.model_of(role)) for role in ROLES]
+
+
+def _named(registry: "Registry", names: Iterable[str]) -> "list[ModelSpec]":
+    """The models of these names; a profile's name stands for its models; none for all."""
+    wanted: list[ModelSpec] = []
     for name in names:
         if name in registry.profiles:
-            wanted += [registry.profiles[name].model_of(role) for role in ROLES]
+            wanted += _members(registry, registry.profiles[name])
         else:
-            wanted.append(name)
-    return [registry.model(name) for name in dict.fromkeys(wanted or registry.models)]
+            wanted.append(registry.model(name))
+    chosen = wanted or list(registry.models.values())
+    return list({spec.name: spec for spec in chosen}.values())
 
 
-def _problems(spec: "ModelSpec", folder: Path) -> list[str]:
-    import hashlib
-
-    found = []
-    for name, expected in spec.files.items():
-        digest = hashlib.sha256()
-        with (folder / name).open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-        if expected and digest.hexdigest() != expected.removeprefix("sha256:"):
-            found.append(f"{folder / name} is corrupt or another version (sha256 differs)")
-    return found
+def _profiles(registry: "Registry", names: Iterable[str]) -> "tuple[Profile, ...]":
+    return tuple(registry.profiles[name] for name in names if name in registry.profiles)
 
 
-def _verified(spec: "ModelSpec") -> str:
-    unknown = sum(not expected for expected in spec.files.values())
-    return f"complete, but {unknown} of its checksums are not known" if unknown else "intact"
+def _any_folder(spec: "ModelSpec", place: Path | None) -> Path | None:
+    """The model's folder even where a file is missing in it, so that the file can be named."""
+    from visdiff_local.registry import weights_roots
+
+    folders = (root / (spec.folder or spec.name) for root in weights_roots(place))
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def _where(spec: "ModelSpec", weights: str | None) -> str:
@@ -114,5 +261,36 @@ def _where(spec: "ModelSpec", weights: str | None) -> str:
 
     if spec.backend in WITHOUT_WEIGHTS:
         return "needs none"
-    folder = find_weights(spec, None if weights is None else Path(weights))
+    folder = find_weights(spec, _path(weights))
     return "missing" if folder is None else str(folder)
+
+
+def _licence(spec: "ModelSpec") -> str:
+    allowed = {True: "commercial use allowed", False: "no commercial use", None: ""}
+    return ", ".join(part for part in (spec.license or "?", allowed[spec.commercial]) if part)
+
+
+def _table(title: str, *columns: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _print(table: "Table") -> None:
+    from rich.console import Console
+
+    console = Console()
+    (console if console.is_terminal else Console(width=120, color_system=None)).print(table)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=1))
+
+
+def _say(message: str) -> None:
+    """Progress goes to stderr."""
+    click.echo(message, err=True)

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from visdiff_local.images import Facts, FileStamp
+from visdiff_local.images import Facts, FileStamp, shown
 from visdiff_local.store.database import DAY, Database
 
 SCHEMA = """
@@ -79,6 +79,12 @@ class Files:
             ("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)", facts),
             ("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", files),
         )
+
+    def paths(self, ids: Sequence[str]) -> dict[str, str]:
+        """One path of each content id that a file is known to have had."""
+        query = "SELECT id, path FROM files WHERE id IN"
+        rows = self._database.rows_in(query, [bytes.fromhex(identity) for identity in ids], ())
+        return {identity.hex(): shown(os.fsdecode(path)) for identity, path in rows}
 
     def count(self) -> int:
         """How many files are known."""
