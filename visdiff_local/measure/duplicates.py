@@ -82,7 +82,8 @@ def _pairs(measurements: Sequence[Measurement]) -> Pairs:
     """
     hashes = np.array([m.phash for m in measurements], np.uint64)
     columns = [ATTRIBUTES.index(name) for name in _TOLERANCE]
-    traits = np.array([m.values for m in measurements]).reshape(len(hashes), -1)[:, columns]
+    values = np.array([m.values for m in measurements]).reshape(len(hashes), len(ATTRIBUTES))
+    traits = values[:, columns]
     found = [np.zeros((0, 2), np.int64)]
     for part in np.array_split(np.arange(64, dtype=np.uint64), MOST_BITS + 1):
         keys = (hashes >> part[0]) & np.uint64((1 << len(part)) - 1)

@@ -38,7 +38,7 @@ class Overlay:
     """Something repeated at one place."""
 
     place: str
-    """In words: "bottom right corner", "along the bottom edge" …"""
+    """In words: "in the bottom right corner", "along the bottom edge" …"""
     box: tuple[float, float, float, float]
     """Left, top, right, bottom, as shares of width and height."""
     share_a: float
@@ -135,8 +135,8 @@ def place_in_words(box: tuple[float, float, float, float]) -> str:
     vertical = _third(top, bottom, "top", "", "bottom")
     horizontal = _third(left, right, "left", "", "right")
     if vertical and horizontal:
-        return f"{vertical} {horizontal} corner"
-    return f"{vertical or horizontal or 'middle'} of the frame"
+        return f"in the {vertical} {horizontal} corner"
+    return f"in the {vertical or horizontal or 'middle'} of the frame"
 
 
 def _third(low: float, high: float, first: str, second: str, third: str) -> str:

@@ -5,7 +5,7 @@ score means "more true of A": rows of hypotheses whose direction is b are negate
 """
 
 from visdiff_local.stats.bootstrap import paired_bootstrap, paired_bootstrap_difference
-from visdiff_local.stats.compare import (
+from visdiff_local.stats.comparison import (
     EFFECT_FLOOR,
     Comparison,
     benjamini_hochberg,

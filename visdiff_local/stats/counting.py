@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.compare import Comparison, benjamini_hochberg
+from visdiff_local.stats.comparison import Comparison, benjamini_hochberg
 from visdiff_local.stats.groups import CELLS_AT_ONCE, FloatArray, TieGroups, checked_labels
 from visdiff_local.stats.null import gaussian_p
 from visdiff_local.stats.separation import separation

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from visdiff_local.stats.compare import Comparison, benjamini_hochberg
+from visdiff_local.stats.comparison import Comparison, benjamini_hochberg
 from visdiff_local.stats.groups import FloatArray, refuse_nan
 from visdiff_local.stats.prevalence import wilson
 from visdiff_local.stats.separation import Alternative

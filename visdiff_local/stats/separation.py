@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-from visdiff_local.stats.groups import FloatArray, TieGroups, blocks, checked
+from visdiff_local.stats.groups import FloatArray, TieGroups, checked, each_block
 
 LEVEL = 0.95
 """Coverage of every interval of this package."""
@@ -31,7 +31,8 @@ def auroc(scores: npt.ArrayLike, is_a: npt.ArrayLike) -> FloatArray:
         ValueError: a score is NaN (rows are named), a set is empty, or the shapes do not fit.
     """
     matrix, labels = checked(scores, is_a)
-    return np.concatenate([np.zeros(0), *(groups.auroc for groups in blocks(matrix, labels))])
+    areas = each_block(lambda groups: groups.auroc, matrix, labels)
+    return np.concatenate([np.zeros(0), *areas])
 
 
 def mann_whitney_p(
@@ -43,7 +44,7 @@ def mann_whitney_p(
         ValueError: as :func:`auroc`.
     """
     matrix, labels = checked(scores, is_a)
-    p = np.concatenate([np.zeros(0), *(p_values(groups) for groups in blocks(matrix, labels))])
+    p = np.concatenate([np.zeros(0), *each_block(p_values, matrix, labels)])
     if alternative == "greater":
         return p
     twice: FloatArray = 2 * np.minimum(p, mann_whitney_p(-matrix, labels))
@@ -85,7 +86,8 @@ def interval(groups: TieGroups) -> FloatArray:
     half = Z * np.sqrt(np.where(usable, variance, 0.0)) / (inner * (1 - inner))
     bounds = special.expit(special.logit(inner)[:, None] + half[:, None] * np.array([-1.0, 1.0]))
     edge = ~usable
-    bounds[edge] = _score_interval(area[edge], groups.n_a, groups.n_b)
+    if edge.any():
+        bounds[edge] = _score_interval(area[edge], groups.n_a, groups.n_b)
     ordered: FloatArray = bounds
     return ordered
 
@@ -100,13 +102,19 @@ def p_values(groups: TieGroups) -> FloatArray:
     if (min(n_a, n_b) * (n_a + n_b)) ** 2 <= EXACT_WORK:
         return _exact_p(groups)
     n = n_a + n_b
-    sizes = groups.a + groups.b
-    ties = groups.per_hypothesis(sizes * (sizes * sizes - 1))
-    variance = n_a * n_b / 12.0 * (n + 1 - ties / (n * (n - 1.0)))
+    variance = n_a * n_b / 12.0 * (n + 1 - _ties(groups) / (n * (n - 1.0)))
     excess = 0.5 * groups.doubled_u - 0.5 * n_a * n_b - 0.5
     varies = variance > 1e-9 * n_a * n_b  # a constant score leaves rounding errors
     z = excess / np.sqrt(np.where(varies, variance, 1.0))
     return np.where(varies, stats.norm.sf(z), 1.0)
+
+
+def _ties(groups: TieGroups) -> FloatArray:
+    """Σ (t³ − t) over the ties: (M,)."""
+    if len(groups.a) == len(groups.first) * (groups.n_a + groups.n_b):
+        return np.zeros(len(groups.first))
+    sizes = groups.a + groups.b
+    return groups.per_hypothesis(sizes * (sizes * sizes - 1))
 
 
 def hanley_mcneil_variance(area: FloatArray, n_a: int, n_b: int) -> FloatArray:

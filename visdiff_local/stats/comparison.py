@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, stats
 
-from visdiff_local.stats.groups import FloatArray, blocks, checked
+from visdiff_local.stats.groups import FloatArray, checked, each_block
 from visdiff_local.stats.null import PERMUTE_UP_TO, gaussian_p, null_covariance, permutation_p
 from visdiff_local.stats.separation import Z, hanley_mcneil_variance, separation
 from visdiff_local.types import Standing
@@ -55,7 +55,7 @@ def compare(
     """
     matrix, labels = checked(scores, is_a)
     ranks = np.empty(matrix.shape, np.float32)
-    parts = [separation(groups) for groups in blocks(matrix, labels, ranks)]
+    parts = each_block(separation, matrix, labels, ranks)
     if not parts:
         return Comparison(np.zeros(0), np.zeros((0, 2)), np.zeros(0), np.zeros(0), 1.0)
     area, ci, p = (np.concatenate(column) for column in zip(*parts, strict=True))
