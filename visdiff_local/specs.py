@@ -23,6 +23,40 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Vision(_Strict):
+    """The image tower of a model, for one image."""
+
+    tokens: int = Field(ge=1)
+    """Patches that pass through it, over all tiles of the image."""
+    width: int = Field(ge=1)
+    mlp: int = Field(ge=1)
+
+
+class Size(_Strict):
+    """The numbers of an architecture that decide how much memory it takes (``models plan``)."""
+
+    parameters: float = Field(gt=0)
+    quantized: float = Field(default=0, ge=0)
+    """Of those, the ones that nf4 or int8 puts in 4 or 8 bits; the others keep 16."""
+    stored_bits: float = Field(default=16, gt=0)
+    """Bits a parameter in the published files."""
+    layers: int = Field(default=0, ge=0)
+    """Of the language model; likewise what follows."""
+    width: int = Field(default=0, ge=0)
+    mlp: int = Field(default=0, ge=0)
+    kv_width: int = Field(default=0, ge=0)
+    """Key-value heads times their size."""
+    vocabulary: int = Field(default=0, ge=0)
+    image_tokens: int = Field(default=0, ge=0)
+    """Tokens of the prompt that one image becomes."""
+    vision: Vision | None = None
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """Keys and values of all layers in 16 bits."""
+        return 2 * self.layers * self.kv_width * 2
+
+
 class ModelSpec(_Strict):
     """One ``[models.NAME]`` table."""
 
@@ -40,6 +74,8 @@ class ModelSpec(_Strict):
     """Whether the licence allows commercial use; None when it is not known."""
     memory_gib: float = Field(default=0.0, ge=0)
     """Memory of the weights as they are opened, without activations."""
+    size: Size | None = None
+    """What ``models plan`` computes with; without it, ``memory_gib`` and a margin."""
     prompt: str = ""
     """Prompt family: the suffix of the template files in ``prompts/``, e.g. ``nano``."""
     chat: str = ""
@@ -120,25 +156,24 @@ def bundled_models_toml() -> Path:
     return inside if inside.exists() else package.parent / "models.toml"
 
 
-def load_registry(path: Path | None = None) -> Registry:
+def load_registry(path: Path | None = None, weights: Path | None = None) -> Registry:
     """The bundled models.toml, with the entries of the user's own file over it.
 
     Args:
         path: the user's file; else the one that ``VISDIFF_MODELS`` names; else none.
+        weights: the folder of weights, else what ``VISDIFF_WEIGHTS`` names. A models.toml in it,
+            as ``models fetch`` and ``models import`` write it, stands between the two.
 
     Raises:
         ProblemsError: everything that is wrong with the file, together.
     """
     tables = _read(bundled_models_toml())
-    if path is None and os.environ.get("VISDIFF_MODELS"):
-        path = Path(os.environ["VISDIFF_MODELS"])
-    if path is not None:
-        own = _read(path)
-        unknown = sorted(set(own) - {"models", "profiles"})
-        if unknown:
-            raise ProblemsError(str(path), [f"unknown table [{name}]" for name in unknown])
-        for section in ("models", "profiles"):
-            tables[section] = {**tables.get(section, {}), **own.get(section, {})}
+    path = path or _named("VISDIFF_MODELS")
+    weights = weights or _named("VISDIFF_WEIGHTS")
+    fetched = None if weights is None else weights.expanduser() / "models.toml"
+    for file in (fetched if fetched is not None and fetched.is_file() else None, path):
+        if file is not None:
+            _lay_over(tables, file)
     for section in ("models", "profiles"):
         tables[section] = {
             name: {**entry, "name": name} for name, entry in tables.get(section, {}).items()
@@ -146,8 +181,23 @@ def load_registry(path: Path | None = None) -> Registry:
     try:
         return Registry.model_validate(tables)
     except ValidationError as error:
-        where = str(path or bundled_models_toml())
+        where = str(path or fetched or bundled_models_toml())
         raise ProblemsError(where, [_problem(dict(item)) for item in error.errors()]) from error
+
+
+def _named(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value) if value else None
+
+
+def _lay_over(tables: dict[str, dict[str, dict[str, object]]], path: Path) -> None:
+    """Entries of the file take the place of the entries that have their names."""
+    own = _read(path)
+    unknown = sorted(set(own) - {"models", "profiles"})
+    if unknown:
+        raise ProblemsError(str(path), [f"unknown table [{name}]" for name in unknown])
+    for section in ("models", "profiles"):
+        tables[section] = {**tables.get(section, {}), **own.get(section, {})}
 
 
 def _read(path: Path) -> dict[str, dict[str, dict[str, object]]]:

@@ -1,0 +1,183 @@
+"""The real architectures, from their published configurations, without any weights.
+
+Built on ``torch.device("meta")`` they cost no memory: the plan's numbers are checked against them.
+Built on a device they are full-size models with random weights, which is all a speed needs.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import transformers as hf
+
+VICUNA_7B: Mapping[str, Any] = {
+    "vocab_size": 32_000,
+    "hidden_size": 4096,
+    "intermediate_size": 11_008,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 32,
+    "max_position_embeddings": 4096,
+}
+VICUNA_13B: Mapping[str, Any] = {
+    **VICUNA_7B,
+    "hidden_size": 5120,
+    "intermediate_size": 13_824,
+    "num_hidden_layers": 40,
+    "num_attention_heads": 40,
+    "num_key_value_heads": 40,
+}
+LLAMA_31_8B: Mapping[str, Any] = {
+    **VICUNA_7B,
+    "vocab_size": 128_256,
+    "intermediate_size": 14_336,
+    "num_key_value_heads": 8,
+    "max_position_embeddings": 131_072,
+}
+QWEN25_7B: Mapping[str, Any] = {
+    "vocab_size": 152_064,
+    "hidden_size": 3584,
+    "intermediate_size": 18_944,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 28,
+    "num_key_value_heads": 4,
+}
+CLIP_L_336: Mapping[str, Any] = {
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "image_size": 336,
+    "patch_size": 14,
+    "projection_dim": 768,
+}
+EVA_G: Mapping[str, Any] = {
+    "hidden_size": 1408,
+    "intermediate_size": 6144,
+    "num_hidden_layers": 39,
+    "num_attention_heads": 16,
+    "image_size": 224,
+    "patch_size": 14,
+}
+OPT_27B: Mapping[str, Any] = {
+    "vocab_size": 50_304,
+    "hidden_size": 2560,
+    "ffn_dim": 10_240,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "word_embed_proj_dim": 2560,
+}
+_T5 = {
+    "vocab_size": 32_128,
+    "d_kv": 64,
+    "num_layers": 24,
+    "num_decoder_layers": 24,
+    "feed_forward_proj": "gated-gelu",
+    "tie_word_embeddings": False,
+}
+FLAN_T5_XL: Mapping[str, Any] = {**_T5, "d_model": 2048, "d_ff": 5120, "num_heads": 32}
+FLAN_T5_XXL: Mapping[str, Any] = {**_T5, "d_model": 4096, "d_ff": 10_240, "num_heads": 64}
+
+QWEN25_VISION: Mapping[str, Any] = {
+    "depth": 32,
+    "hidden_size": 1280,
+    "intermediate_size": 3420,
+    "num_heads": 16,
+    "out_hidden_size": 3584,
+    "patch_size": 14,
+    "spatial_merge_size": 2,
+    "window_size": 112,
+    "fullatt_block_indexes": [7, 15, 23, 31],
+}
+
+
+def llama(**numbers: Any) -> Any:
+    """Vicuna and Llama 3.1: what lies in their GGUF files."""
+    return hf.LlamaForCausalLM(hf.LlamaConfig(**numbers))
+
+
+def llava(**text: Any) -> Any:
+    """LLaVA-1.5: CLIP ViT-L/14 at 336 pixels, a two-layer projector, Vicuna with 64 more rows."""
+    config = hf.LlavaConfig(
+        vision_config=hf.CLIPVisionConfig(**CLIP_L_336),
+        text_config=hf.LlamaConfig(**{**text, "vocab_size": 32_064}),
+        image_token_index=32_000,
+        image_seq_length=576,
+    )
+    return hf.LlavaForConditionalGeneration(config)
+
+
+def blip2(text: Any) -> Any:
+    """BLIP-2: EVA-CLIP g, a Q-Former of 32 queries, OPT or FLAN-T5."""
+    config = hf.Blip2Config(
+        vision_config=hf.Blip2VisionConfig(**EVA_G).to_dict(),
+        qformer_config=hf.Blip2QFormerConfig(encoder_hidden_size=1408).to_dict(),
+        text_config=text.to_dict(),
+        num_query_tokens=32,
+        image_token_index=text.vocab_size - 1,
+    )
+    return hf.Blip2ForConditionalGeneration(config)
+
+
+def qwen25_vl() -> Any:
+    """Qwen2.5-VL-7B."""
+    text = {
+        **QWEN25_7B,
+        "rope_scaling": {"type": "mrope", "mrope_section": [16, 24, 24]},
+        "tie_word_embeddings": False,
+    }
+    config = hf.Qwen2_5_VLConfig(
+        text_config=text, vision_config=dict(QWEN25_VISION), tie_word_embeddings=False
+    )
+    return hf.Qwen2_5_VLForConditionalGeneration(config)
+
+
+def clip(architecture: str) -> Any:
+    """A model of open_clip's own built-in configurations; its factory does not know ``meta``."""
+    import open_clip
+
+    return open_clip.CLIP(**open_clip.get_model_config(architecture))
+
+
+BUILDERS: Mapping[str, Callable[[], Any]] = {
+    "blip2-opt-2.7b": lambda: blip2(hf.OPTConfig(**OPT_27B)),
+    "blip2-flan-t5-xl": lambda: blip2(hf.T5Config(**FLAN_T5_XL)),
+    "blip2-flan-t5-xxl": lambda: blip2(hf.T5Config(**FLAN_T5_XXL)),
+    "llava-1.5-7b": lambda: llava(**VICUNA_7B),
+    "llava-1.5-13b": lambda: llava(**VICUNA_13B),
+    "qwen2.5-vl-7b": qwen25_vl,
+    "clip-vit-bigg-14": lambda: clip("ViT-bigG-14"),
+    "clip-vit-g-14": lambda: clip("ViT-g-14"),
+    "clip-vit-h-14": lambda: clip("ViT-H-14"),
+    "clip-vit-b-32": lambda: clip("ViT-B-32"),
+    "vicuna-1.5-7b": lambda: llama(**VICUNA_7B),
+    "vicuna-1.5-13b": lambda: llama(**VICUNA_13B),
+    "llama-3.1-8b-instruct": lambda: llama(**LLAMA_31_8B),
+}
+"""By the names of models.toml."""
+
+
+def on_meta(name: str) -> Any:
+    """The model with shapes alone."""
+    with torch.device("meta"):
+        return BUILDERS[name]()
+
+
+def parameters(model: Any) -> int:
+    """How many numbers the model holds; shared tensors count once."""
+    return sum(tensor.numel() for tensor in model.parameters())
+
+
+def quantized(model: Any, whole: tuple[str, ...]) -> int:
+    """Weights of linear layers that are put in 4 or 8 bits.
+
+    Args:
+        whole: parts of module names that are left as they are, besides the output head.
+    """
+    return sum(
+        module.weight.numel()
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear)
+        and not name.endswith("lm_head")
+        and not any(part in name for part in whole)
+    )

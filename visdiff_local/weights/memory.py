@@ -1,0 +1,86 @@
+"""How much memory a model takes, from the numbers of its architecture.
+
+Weights are counted exactly. Activations are those of one transformer block without gradients, the
+most that are alive at once: the residual stream, queries, keys, values and attention's output
+(6 × width), gate, up and their product (3 × mlp), in 16 bits. Attention is fused and never writes
+its n × n matrix. Keys and values are 16 bits: 2 × layers × kv_width × 2 bytes a token.
+"""
+
+from visdiff_local.specs import ModelSpec, Size, Vision
+
+GIB = 1 << 30
+NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
+"""Four bits, an 8-bit scale a block of 64, a 32-bit scale of scales a 256 blocks (Dettmers et al.,
+QLoRA, 2023, section 3, double quantization)."""
+
+PROMPT_TOKENS = 96
+"""Words around the image in a question or a request for a caption."""
+LLAMA_BLOCK = 512
+"""Tokens that llama.cpp computes at a time (``n_ubatch``)."""
+
+_HALF = 2
+_SINGLE = 4
+_BYTES = {"fp32": _SINGLE, "fp16": _HALF, "bf16": _HALF}
+
+
+def weights_bytes(spec: ModelSpec, *, gpu: bool = True) -> float:
+    """Memory of the open weights.
+
+    Args:
+        gpu: what is not told otherwise is 16 bits on a GPU and 32 on a CPU, and open_clip's is
+            32 bits anywhere.
+    """
+    size = spec.size
+    if size is None:
+        return spec.memory_gib * GIB
+    if spec.backend in ("llama_cpp", "llama_server"):
+        return size.parameters * size.stored_bits / 8
+    rest = size.parameters - size.quantized
+    if spec.quantization == "nf4":
+        return size.quantized * NF4_BITS / 8 + rest * (_HALF if gpu else _SINGLE)
+    if spec.quantization == "int8":
+        return size.quantized + rest * _HALF
+    plain = _HALF if gpu and spec.backend != "open_clip" else _SINGLE
+    return size.parameters * _BYTES.get(spec.quantization, plain)
+
+
+def disk_bytes(spec: ModelSpec) -> float:
+    """Size of the published files."""
+    if spec.size is None:
+        return spec.memory_gib * GIB
+    return spec.size.parameters * spec.size.stored_bits / 8
+
+
+def fixed_bytes(spec: ModelSpec) -> float:
+    """Working memory that does not grow with the batch."""
+    if spec.size is None:
+        return 0.25 * spec.memory_gib * GIB
+    if spec.backend in ("llama_cpp", "llama_server"):
+        # The logits of one block, in float32, are the largest of llama.cpp's compute buffers.
+        logits = LLAMA_BLOCK * spec.size.vocabulary * _SINGLE
+        return logits + LLAMA_BLOCK * _SINGLE * (6 * spec.size.width + 3 * spec.size.mlp)
+    return 0.0
+
+
+def item_bytes(spec: ModelSpec) -> float:
+    """Working memory of each image, or each sequence of a language model, in a batch."""
+    size = spec.size
+    if size is None:
+        return 0.02 * spec.memory_gib * GIB + 8e6
+    if spec.backend in ("llama_cpp", "llama_server"):
+        return float(spec.context * size.kv_bytes_per_token)
+    image = _vision_bytes(size.vision) if size.vision else 0.0
+    if not size.layers:
+        return image
+    tokens = size.image_tokens + PROMPT_TOKENS + spec.max_new_tokens
+    logits = size.vocabulary * 2 * _SINGLE
+    # The tower is done when the language model begins, so only the larger of the two counts.
+    return max(image, _block_bytes(size, tokens) + tokens * size.kv_bytes_per_token + logits)
+
+
+def _vision_bytes(vision: Vision) -> float:
+    return vision.tokens * _HALF * (6 * vision.width + 3 * vision.mlp)
+
+
+def _block_bytes(size: Size, tokens: int) -> float:
+    return tokens * _HALF * (6 * size.width + 3 * size.mlp)

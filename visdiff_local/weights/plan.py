@@ -1,0 +1,254 @@
+"""What fits a GPU: batch sizes, which models stay open together, which are opened in turn.
+
+The plan is made for one run at a time, stage after stage. A model that does not stay open is
+opened when its stage begins and closed when it ends. Batches come first, since a small batch costs
+speed in every step and an opening only once a stage; then as many weights stay as fit beside the
+hungriest stage.
+"""
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from math import floor
+from typing import Any, Literal
+
+from visdiff_local.specs import BackendName, ModelSpec, Profile, Registry, Role
+from visdiff_local.weights import throughput
+from visdiff_local.weights.memory import (
+    GIB,
+    disk_bytes,
+    fixed_bytes,
+    item_bytes,
+    weights_bytes,
+)
+
+LARGEST_BATCH: Mapping[BackendName, int] = {
+    "blip2": 64,
+    "vlm": 16,
+    "open_clip": 128,
+    "llama_cpp": 8,
+    "llama_server": 1,
+    "fake": 1,
+}
+"""What the backends start with; more gains nothing on today's cards."""
+CPU_BATCH: Mapping[BackendName, int] = {**LARGEST_BATCH, "blip2": 8, "vlm": 4, "open_clip": 32}
+
+CONTEXT_GIB = 0.6
+"""CUDA's own context and the libraries' kernels and workspaces."""
+FRAGMENTED = 0.06
+"""Share of the card that an allocator cannot hand out."""
+
+_WORK: tuple[tuple[Role, str], ...] = (
+    ("captioner", "caption"),
+    ("llm", "propose"),
+    ("embedder", "rank by clip"),
+    ("vlm", "rank by vqa"),
+)
+
+Placement = Literal["gpu", "gpu and cpu layers", "cpu"]
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage: sizes in GiB. ``batch``: images, or sequences of a language model."""
+
+    stage: str
+    role: Role
+    model: str
+    weights_gib: float
+    working_gib: float
+    batch: int
+    placement: Placement
+    gpu_layers: int | None
+    """Layers on the GPU, where not all of them fit."""
+    resident: bool
+    items: int
+    seconds: float | None
+    """None: unknown until measured on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A profile on a card of ``gpu_gib`` (0: none), for sets of ``images`` images together."""
+
+    profile: str
+    gpu_gib: float
+    usable_gib: float
+    images: int
+    stages: tuple[StagePlan, ...]
+    resident: tuple[str, ...]
+    in_turn: tuple[str, ...]
+    peak_gib: float
+    """On the card."""
+    ram_gib: float
+    """Of the hungriest stage that runs on the CPU."""
+    disk_gib: float
+
+    @property
+    def on_cpu(self) -> tuple[str, ...]:
+        """Models that do not fit the card even alone with a batch of one."""
+        return tuple(s.model for s in self.stages if self.gpu_gib and s.placement == "cpu")
+
+    @property
+    def seconds(self) -> float | None:
+        """The whole run, openings not counted; None where a stage is unknown."""
+        times = [stage.seconds for stage in self.stages if stage.role != "vlm"]
+        return None if None in times else sum(time for time in times if time is not None)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "on_cpu": list(self.on_cpu), "seconds": self.seconds}
+
+
+def found_gpu_gib() -> float:
+    """Memory of the first GPU as its driver tells; 0 where there is none."""
+    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        told = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20)
+        return float(told.stdout.splitlines()[0]) / 1024
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return 0.0
+
+
+def make_plan(
+    registry: Registry,
+    profile: Profile,
+    gpu_gib: float,
+    *,
+    images: int = 1000,
+    samples: int = 20,
+    rounds: int = 3,
+    rates: Mapping[str, float] | None = None,
+) -> Plan:
+    """Fits the profile's models to a card.
+
+    Args:
+        gpu_gib: memory of the card in GiB; 0 plans for the CPU.
+        images: in A and B together.
+        samples: images of each set that are captioned in a round.
+        rates: items per second by ``model/role``; those measured on this machine unless given.
+    """
+    usable = max(0.0, gpu_gib * (1 - FRAGMENTED) - CONTEXT_GIB) * GIB
+    specs = {role: registry.model(profile.model_of(role)) for role, _ in _WORK}
+    fits = {role: _fit(spec, usable) for role, spec in specs.items()}
+    resident = _residents(specs, fits, usable)
+    rates = throughput.known() if rates is None else rates
+    items = {
+        "captioner": min(images, 2 * samples * rounds),
+        "llm": 2 * rounds,
+        "embedder": images,
+        "vlm": images,
+    }
+    stages = tuple(
+        _stage(stage, role, specs[role], fits[role], resident, items[role], rates)
+        for role, stage in _WORK
+    )
+    distinct = {spec.name: spec for spec in specs.values()}
+    return Plan(
+        profile=profile.name,
+        gpu_gib=gpu_gib,
+        usable_gib=usable / GIB,
+        images=images,
+        stages=stages,
+        resident=tuple(name for name in distinct if name in resident),
+        in_turn=tuple(name for name in distinct if name not in resident),
+        peak_gib=_peak(specs, fits, resident) / GIB,
+        ram_gib=max(fit.off_card for fit in fits.values()) / GIB,
+        disk_gib=sum(map(disk_bytes, distinct.values())) / GIB,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A model by itself on the card: bytes there, and how it got there."""
+
+    weights: float
+    working: float
+    batch: int
+    placement: Placement
+    gpu_layers: int | None = None
+    off_card: float = 0.0
+
+    @property
+    def on_card(self) -> float:
+        return 0.0 if self.placement == "cpu" else self.weights + self.working
+
+
+def _fit(spec: ModelSpec, usable: float) -> _Fit:
+    weights, fixed, item = weights_bytes(spec), fixed_bytes(spec), item_bytes(spec)
+    batch = LARGEST_BATCH[spec.backend]
+    while batch > 1 and weights + fixed + batch * item > usable:
+        batch //= 2
+    if weights + fixed + batch * item <= usable:
+        return _Fit(weights, fixed + batch * item, batch, "gpu")
+    layers = spec.size.layers if spec.size is not None else 0
+    if spec.backend == "llama_cpp" and layers:
+        # Each layer takes its weights and its part of the keys and values along.
+        a_layer = (weights + item) / layers
+        count = floor((usable - fixed) / a_layer)
+        if count > 0:
+            part = count / layers
+            off_card = (weights + item) * (1 - part)
+            on_card = weights * part, fixed + item * part
+            return _Fit(*on_card, 1, "gpu and cpu layers", count, off_card)
+    alone = weights_bytes(spec, gpu=False)
+    batch = CPU_BATCH[spec.backend]
+    working = fixed + batch * item
+    return _Fit(alone, working, batch, "cpu", off_card=alone + working)
+
+
+def _residents(
+    specs: Mapping[Role, ModelSpec], fits: Mapping[Role, _Fit], usable: float
+) -> frozenset[str]:
+    """The models whose weights can stay open through all stages: as many bytes as possible."""
+    able = sorted({specs[role].name for role in specs if fits[role].placement == "gpu"})
+    best: tuple[float, frozenset[str]] = (0.0, frozenset())
+    for count in range(len(able), 0, -1):
+        for names in combinations(able, count):
+            chosen = frozenset(names)
+            kept = sum(_weights_of(specs, fits, chosen).values())
+            if kept > best[0] and _peak(specs, fits, chosen) <= usable:
+                best = (kept, chosen)
+    return best[1]
+
+
+def _weights_of(
+    specs: Mapping[Role, ModelSpec], fits: Mapping[Role, _Fit], names: frozenset[str]
+) -> dict[str, float]:
+    return {specs[r].name: fits[r].weights for r in specs if specs[r].name in names}
+
+
+def _peak(
+    specs: Mapping[Role, ModelSpec], fits: Mapping[Role, _Fit], resident: frozenset[str]
+) -> float:
+    """The most bytes on the card in any stage."""
+    kept = sum(_weights_of(specs, fits, resident).values())
+    return max(
+        kept + (fit.working if specs[role].name in resident else fit.on_card)
+        for role, fit in fits.items()
+    )
+
+
+def _stage(
+    stage: str,
+    role: Role,
+    spec: ModelSpec,
+    fit: _Fit,
+    resident: frozenset[str],
+    items: int,
+    rates: Mapping[str, float],
+) -> StagePlan:
+    rate = rates.get(f"{spec.name}/{role}")
+    return StagePlan(
+        stage=stage,
+        role=role,
+        model=spec.name,
+        weights_gib=fit.weights / GIB,
+        working_gib=fit.working / GIB,
+        batch=fit.batch,
+        placement=fit.placement,
+        gpu_layers=fit.gpu_layers,
+        resident=spec.name in resident,
+        items=items,
+        seconds=items / rate if rate else None,
+    )
