@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import colours
 import numpy as np
 import pytest
+from colours import Colours, draw
 from PIL import Image
 
-from tests import colours
-from tests.colours import Colours, draw
 from visdiff_local import cli, errors, registry
 from visdiff_local.cli import main
 

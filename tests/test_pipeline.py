@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import colours
 import numpy as np
 import pytest
+from colours import Colours, draw
 
-from tests import colours
-from tests.colours import Colours, draw
 from visdiff_local import registry, results
 from visdiff_local.cli import main
 

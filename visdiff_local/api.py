@@ -120,8 +120,8 @@ def _place(source: Source) -> str:
 
 def _table(result: RunResult) -> str:
     rows = "".join(
-        f"<tr><td>{html.escape(found.hypothesis.text)}</td>"
-        f"<td>{found.hypothesis.direction.upper()}</td><td>{found.auroc:.2f}</td>"
+        f"<tr><td>{html.escape(found.text)}</td>"
+        f"<td>{found.direction.upper()}</td><td>{found.auroc:.2f}</td>"
         f"<td>{found.q_value:.1g}</td><td>{found.verdict}</td></tr>"
         for found in result.differences[:_SHOWN]
     )

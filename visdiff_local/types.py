@@ -127,6 +127,14 @@ class ScoredHypothesis:
     evidence: Evidence = field(default_factory=Evidence)
     histogram: Histogram = field(default_factory=Histogram)
 
+    @property
+    def text(self) -> str:
+        return self.hypothesis.text
+
+    @property
+    def direction(self) -> Direction:
+        return self.hypothesis.direction
+
 
 @dataclass(frozen=True, slots=True)
 class MeasuredDifference:

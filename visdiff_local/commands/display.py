@@ -23,7 +23,7 @@ def show(result: RunResult, folder: Path | None) -> None:
         console = Console(width=PIPE_WIDTH, color_system=None)
     console.print(_headline(result))
     for direction, name in (("a", result.a.name), ("b", result.b.name)):
-        rows = [d for d in result.differences if d.hypothesis.direction == direction]
+        rows = [d for d in result.differences if d.direction == direction]
         if rows:
             console.print(_differences(f"More true of {direction.upper()} ({name})", rows))
     noted = [item for item in result.measured if item.note]
@@ -66,7 +66,7 @@ def _differences(title: str, rows: list[ScoredHypothesis]) -> Table:
     for row in rows[:SHOWN]:
         low, high = row.auroc_ci
         table.add_row(
-            escape(_printable(row.hypothesis.text)),
+            escape(_printable(row.text)),
             f"{row.auroc:.2f}",
             f"{low:.2f} … {high:.2f}",
             f"{row.q_value:.1g}",

@@ -81,8 +81,8 @@ def ranked(
     rows.sort(key=lambda item: (-item[0], -item[1].auroc))
     best: dict[tuple[str, Direction | None], ScoredHypothesis] = {}
     for _, found in rows:
-        direction = None if config.hypotheses else found.hypothesis.direction
-        best.setdefault((found.hypothesis.text.casefold(), direction), found)
+        direction = None if config.hypotheses else found.direction
+        best.setdefault((found.text.casefold(), direction), found)
     return tuple(best.values())
 
 
@@ -100,12 +100,12 @@ def evaluation(
     graded = [
         (place, found)
         for place, found in enumerate(differences, start=1)
-        if found.hypothesis.direction == "a" or truth_b
+        if found.direction == "a" or truth_b
     ]
     questions = [
-        Question(found.hypothesis.text, truth_a, truth_b)
-        if found.hypothesis.direction == "a"
-        else Question(found.hypothesis.text, truth_b, truth_a)
+        Question(found.text, truth_a, truth_b)
+        if found.direction == "a"
+        else Question(found.text, truth_b, truth_a)
         for _, found in graded
     ]
     answers = []
@@ -119,7 +119,7 @@ def evaluation(
     counting = [
         grade.grade or 0
         for grade, (_, found) in zip(grades, graded, strict=True)
-        if found.hypothesis.direction == "a" and found.verdict != "rejected"
+        if found.direction == "a" and found.verdict != "rejected"
     ]
     at_1, at_5 = (max(counting[:k], default=0) / 2 for k in (1, 5))
     return Evaluation(at_1, at_5, grades)
