@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
-from visdiff_local.backends import _hf, selftest
+from visdiff_local.backends import _answers, _hf, selftest
 from visdiff_local.backends._common import DECODING, Batches, defused, fingerprint_of, prepared
 from visdiff_local.errors import WeightsError
 from visdiff_local.protocols import FloatArray
@@ -64,7 +64,7 @@ class Blip2:
         self._max_new_tokens = max_new_tokens
         self._batches = Batches(_BATCH[opened.device])
         coder = _hf.token_coder(opened.tokenizer)
-        self._yes_no = _hf.answer_ids(*coder, ("yes", "no"))
+        self._yes_no = _answers.answer_ids(*coder, ("yes", "no"))
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +91,7 @@ class Blip2:
         def work(pixels: list[Any]) -> list[FloatArray]:
             features = self._features(self._vision(pixels))
             columns = [
-                _hf.probabilities(self._next_logits(features, tokens), self._yes_no)[:, 0]
+                _answers.probabilities(self._next_logits(features, tokens), self._yes_no)[:, 0]
                 for tokens in wrapped
             ]
             return list(np.stack(columns, axis=1))

@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
-from visdiff_local.backends import _hf, selftest
+from visdiff_local.backends import _answers, _hf, selftest
 from visdiff_local.backends import _vlm_inputs as vlm_inputs
 from visdiff_local.backends._common import DECODING, Batches, fingerprint_of, prepared
 from visdiff_local.backends._vlm_inputs import Inputs, Wrapped
@@ -79,7 +79,7 @@ class Vlm:
         self._max_new_tokens = spec.max_new_tokens
         self._batches = Batches(_BATCH[opened.device])
         self._questions = Batches(_QUESTIONS[opened.device])
-        self.yes_no = _hf.answer_ids(*_hf.token_coder(opened.tokenizer), ("yes", "no"))
+        self.yes_no = _answers.answer_ids(*_hf.token_coder(opened.tokenizer), ("yes", "no"))
 
     def __enter__(self) -> Self:
         return self
@@ -163,7 +163,7 @@ class Vlm:
             items = [vlm_inputs.extend(batch[place], tails[0][:shared]) for place in places]
             logits = self._tail_logits(vlm_inputs.collate(items, self._pad), own)
             for place, of_image in zip(places, logits, strict=True):
-                rows[place] = _hf.probabilities(of_image, self.yes_no)[:, 0]
+                rows[place] = _answers.probabilities(of_image, self.yes_no)[:, 0]
         return [rows[place] for place in range(len(batch))]
 
     def _tail_logits(self, prefix: Inputs, tails: list[list[int]]) -> FloatArray:
@@ -197,7 +197,7 @@ class Vlm:
         ids = torch.tensor([tail + [self._pad] * (longest - len(tail)) for tail in tails])
         copied = copy.deepcopy(cache)
         copied.batch_repeat_interleave(len(tails))
-        wanted, where = last.unique(return_inverse=True)
+        wanted, where = torch.unique(last, return_inverse=True)
         with torch.inference_mode():
             logits = self.opened.model(
                 input_ids=ids.repeat(count, 1).to(self.opened.device),
