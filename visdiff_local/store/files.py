@@ -44,16 +44,17 @@ class Files:
             "SELECT path, size, mtime_ns, files.id, files.checksum, facts, facts.checksum, used "
             "FROM files JOIN facts ON facts.id = files.id AND facts.version = ? WHERE path IN"
         )
-        now = int(time.time())
+        now, marked = int(time.time()), _version(version)
         found: dict[FileStamp, tuple[str, Facts]] = {}
         stale: list[tuple[int, bytes]] = []
         for path, size, mtime_ns, id_, file_sum, facts, facts_sum, used in self._database.rows_in(
-            query, list(wanted), (_version(version),)
+            query, list(wanted), (marked,)
         ):
             stamp = wanted[path]
             if (stamp.size, stamp.mtime_ns) != (size, mtime_ns):
                 continue
-            if _checksum(path, size, mtime_ns, id_) != file_sum or _checksum(facts) != facts_sum:
+            sound = _checksum(path, size, mtime_ns, id_) == file_sum
+            if not sound or _checksum(id_, marked, facts) != facts_sum:
                 self._report(f"a damaged row was found in {self._database.path}; file read again")
                 continue
             found[stamp] = (id_.hex(), _decoded(facts))
@@ -74,7 +75,7 @@ class Files:
             path, raw, encoded = os.fsencode(stamp.path), bytes.fromhex(id_), _encoded(known)
             proof = _checksum(path, stamp.size, stamp.mtime_ns, raw)
             files.append((path, stamp.size, stamp.mtime_ns, raw, proof, now))
-            facts.append((raw, marked, encoded, _checksum(encoded)))
+            facts.append((raw, marked, encoded, _checksum(raw, marked, encoded)))
         self._database.write(
             ("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)", facts),
             ("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", files),
