@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from visdiff_local.measure.attributes import ATTRIBUTES, Measurement
 
@@ -67,6 +65,9 @@ def duplicate_report(
 def _groups(pairs: Pairs, n: int) -> tuple[tuple[int, ...], ...]:
     if len(pairs) == 0:
         return ()
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     labels = connected_components(graph, directed=False)[1]
     order = np.argsort(labels, kind="stable")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from visdiff_local.measure.attributes import THUMBNAIL
 
@@ -120,7 +120,9 @@ def _p_of_shares(carriers: npt.NDArray[np.bool_], in_a: npt.NDArray[np.bool_]) -
     table = [
         [int((carriers & side).sum()), int((~carriers & side).sum())] for side in (in_a, ~in_a)
     ]
-    return float(stats.fisher_exact(table).pvalue)
+    from scipy.stats import fisher_exact  # slow to import, and seldom needed
+
+    return float(fisher_exact(table).pvalue)
 
 
 def place_in_words(box: tuple[float, float, float, float]) -> str:

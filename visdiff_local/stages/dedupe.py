@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats as scipy_stats
+from scipy import special
 
 from visdiff_local.protocols import Embedder, FloatArray
 from visdiff_local.stages.rank import BoolArray, oriented
 from visdiff_local.stats import auroc
+from visdiff_local.stats.groups import centred_ranks
 from visdiff_local.types import Hypothesis
 
 SAME_TEXT = 0.85
@@ -109,7 +110,7 @@ def _explains(
     if r <= 0 or r * r < GAIN:
         return False
     t = r * np.sqrt(degrees / max(1 - r * r, 1e-12))
-    return bool(scipy_stats.t.sf(t, degrees) <= alpha)
+    return bool(special.stdtr(degrees, -t) <= alpha)
 
 
 def _with_similar(hypotheses: Sequence[Hypothesis], row: int, others: Sequence[int]) -> Hypothesis:
@@ -120,8 +121,7 @@ def _with_similar(hypotheses: Sequence[Hypothesis], row: int, others: Sequence[i
 
 def _standardised(values: FloatArray) -> npt.NDArray[np.float64]:
     """Mid-ranks of each row, centred, of unit length; a constant row is all zeros."""
-    ranks = scipy_stats.rankdata(values, axis=1).astype(np.float64)
-    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    centred = centred_ranks(values).astype(np.float64)
     length = np.linalg.norm(centred, axis=1, keepdims=True)
     return np.asarray(centred / np.where(length > 0, length, 1.0))
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from visdiff_local import prompts
 from visdiff_local.protocols import Embedder, FloatArray, TextModel, VisualJudge
@@ -166,6 +165,8 @@ def oriented(values: FloatArray, hypotheses: Sequence[Hypothesis]) -> FloatArray
 
 
 def _relative_ranks(answers: FloatArray) -> npt.NDArray[np.float64]:
+    from scipy.stats import rankdata  # half a second, which only ensembles pay
+
     ranks = rankdata(answers, axis=1, nan_policy="omit").astype(np.float64)
     count = np.maximum((~np.isnan(answers)).sum(axis=1, keepdims=True), 1)
     return np.asarray((ranks - 0.5) / count)

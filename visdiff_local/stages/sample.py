@@ -11,7 +11,6 @@ from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy.cluster.vq import kmeans2
 
 from visdiff_local.config import Sampling
 from visdiff_local.errors import UsageError
@@ -167,6 +166,8 @@ def _clustered(
     """A cluster a round, the largest first, and of each side the images nearest to its centre."""
     together = np.concatenate([vectors_a, vectors_b]).astype(np.float64)
     k = max(1, min(rounds, len(together) // max(1, size)))
+    from scipy.cluster.vq import kmeans2
+
     centres, labels = kmeans2(together, k, minit="++", rng=rng)
     by_size = np.argsort(-np.bincount(labels, minlength=k), kind="stable")
     return [

@@ -137,6 +137,13 @@ def each_block(
         return list(pool.map(one, starts))
 
 
+def centred_ranks(scores: Scores) -> npt.NDArray[np.float32]:
+    """2 · mid-rank − (N + 1) of each row of scores (M, N): float32 (M, N), each row sums to 0."""
+    ranks = np.empty(scores.shape, np.float32)
+    each_block(lambda groups: None, scores, np.zeros(scores.shape[1], np.bool_), ranks)
+    return ranks
+
+
 def _grouped(scores: Scores, is_a: BoolArray, ranks: npt.NDArray[np.float32] | None) -> TieGroups:
     m, n = scores.shape
     if scores.dtype == np.float16:  # float32 holds every float16, and sorts much faster
