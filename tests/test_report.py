@@ -273,7 +273,7 @@ def test_nothing_tested_nothing_known(drawn: Drawn, tmp_path: Path) -> None:
     result, _ = drawn
     shown = page(report_example.empty(result), {}, tmp_path)
     assert "No text was tested" in shown.text
-    assert "All differences" not in shown.text
+    assert "All that was tested" not in shown.text
     assert shown.all("article") == []
 
 
