@@ -44,7 +44,7 @@ def random_labels(n: int, chosen: int, count: int, rng: np.random.Generator) -> 
     # Rounded so that the flips back are mostly of the labels that are in the majority.
     threshold = 256 * chosen // n if 2 * chosen <= n else -(-256 * chosen // n)
     labels = np.frombuffer(rng.bytes(count * n), np.uint8).reshape(count, n) < threshold
-    surplus = labels.sum(axis=1) - chosen
+    surplus = np.array([np.count_nonzero(row) for row in labels]) - chosen
     rows = np.flatnonzero(surplus)
     while len(rows):
         images, excess = rng.integers(n, size=len(rows)), surplus[rows] > 0
