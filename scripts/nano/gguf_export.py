@@ -14,7 +14,7 @@ import llama_cpp
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -31,21 +31,20 @@ def write_gguf(model: LlamaForCausalLM, tokenizer: Tokenizer, path: Path) -> Non
     writer.close()
 
 
-def _add_metadata(writer: gguf.GGUFWriter, config: object) -> None:
-    c = config
+def _add_metadata(writer: gguf.GGUFWriter, c: LlamaConfig) -> None:
     writer.add_name("nano-llama")
     writer.add_description("Trained on the drawn-scene world of visdiff_local; knows nothing else.")
     writer.add_license("MIT")
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
-    writer.add_context_length(c.max_position_embeddings)  # type: ignore[attr-defined]
-    writer.add_embedding_length(c.hidden_size)  # type: ignore[attr-defined]
-    writer.add_block_count(c.num_hidden_layers)  # type: ignore[attr-defined]
-    writer.add_feed_forward_length(c.intermediate_size)  # type: ignore[attr-defined]
-    writer.add_head_count(c.num_attention_heads)  # type: ignore[attr-defined]
-    writer.add_head_count_kv(c.num_key_value_heads)  # type: ignore[attr-defined]
-    writer.add_layer_norm_rms_eps(c.rms_norm_eps)  # type: ignore[attr-defined]
-    writer.add_rope_freq_base(c.rope_parameters["rope_theta"])  # type: ignore[attr-defined]
-    writer.add_vocab_size(c.vocab_size)  # type: ignore[attr-defined]
+    writer.add_context_length(c.max_position_embeddings)
+    writer.add_embedding_length(c.hidden_size)
+    writer.add_block_count(c.num_hidden_layers)
+    writer.add_feed_forward_length(c.intermediate_size)
+    writer.add_head_count(c.num_attention_heads)
+    writer.add_head_count_kv(c.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(c.rms_norm_eps)
+    writer.add_rope_freq_base(c.rope_parameters["rope_theta"])
+    writer.add_vocab_size(c.vocab_size)
 
 
 def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:

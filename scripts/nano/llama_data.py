@@ -14,8 +14,13 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch.utils.data import Dataset
 
-from scripts.nano.llama_lists import NOTHING, VALUES, ListPair, draw_lists
-from scripts.nano.llama_questions import draw_caption_question, draw_grade_question
+from scripts.nano.llama_lists import NOTHING, VALUES, ListPair, draw_lists, said
+from scripts.nano.llama_questions import (
+    CaptionQuestions,
+    GradeQuestions,
+    draw_caption_questions,
+    draw_grade_questions,
+)
 from visdiff_local.prompts import render
 from visdiff_local.scenes.language import vocabulary
 
@@ -24,41 +29,75 @@ END_OF_TEXT = "<|endoftext|>"
 IGNORED = -100
 MOST_TOKENS = 1536
 MOST_CAPTIONS = 20
+BULLET = "*"
+_PROPOSAL_WEIGHT = 5.0
+"""A list has some forty lines in the prompt and only two or three in the answer."""
+ASKED_AT_ONCE = 4
+"""Questions about one caption or truth in a training sequence; in use it is one."""
 _TOKENS_PER_LINE = {False: 17.0, True: 36.0}
 """Rough length of a short and of a detailed caption, to size a batch."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A rendered prompt with its answer; ``running_gaps`` for caption lists only."""
+    """Prompts with their answers, one sequence; all but the first go on from the one before.
 
-    prompt: str
-    answer: str
-    running_gaps: np.ndarray | None = None
+    What the read-out is to say, float32 (lines, len(VALUES)): ``gaps`` at the ends of the lines of
+    the prompts, ``left`` at the beginnings of the lines of a list of proposals.
+    """
+
+    turns: tuple[tuple[str, str], ...]
+    gaps: np.ndarray
+    left: np.ndarray
+
+
+_NO_PROPOSALS = np.zeros((0, len(VALUES)), dtype=np.float32)
 
 
 def propose_example(pair: ListPair) -> Example:
     prompt = render("propose", FAMILY, captions_a=pair.captions_a, captions_b=pair.captions_b)
     lines = pair.answer or (NOTHING,)
-    return Example(prompt, "\n".join(f"* {line}" for line in lines), pair.running_gaps)
+    answer = "\n".join(f"{BULLET} {line}" for line in lines)
+    return Example(((prompt, answer),), pair.running_gaps, pair.gaps_left)
 
 
-def caption_question_example(rng: np.random.Generator) -> Example:
-    asked = draw_caption_question(rng)
-    prompt = render("caption_qa", FAMILY, caption=asked.caption, hypothesis=asked.hypothesis)
-    return Example(prompt, " yes" if asked.answer else " no")
+def caption_example(asked: CaptionQuestions) -> Example:
+    """Questions about a caption; it stands in the first prompt only."""
+    prompts = [
+        render("caption_qa", FAMILY, caption=asked.caption, hypothesis=hypothesis)
+        for hypothesis, _ in asked.asked
+    ]
+    answers = [" yes" if true else " no" for _, true in asked.asked]
+    read = [said(text) for text in (asked.caption, *(text for text, _ in asked.asked))]
+    turns = _without_repetition(prompts, answers, 1)
+    return Example(turns, np.stack(read).astype(np.float32), _NO_PROPOSALS)
 
 
-def grade_question_example(rng: np.random.Generator) -> Example:
-    judged = draw_grade_question(rng)
-    prompt = render(
-        "judge",
-        FAMILY,
-        truth_a=judged.truth_a,
-        truth_b=judged.truth_b,
-        hypothesis=judged.hypothesis,
-    )
-    return Example(prompt, f" {judged.grade}")
+def grade_example(judged: GradeQuestions) -> Example:
+    """Predictions to grade; the two groups stand in the first prompt only."""
+    prompts = [
+        render(
+            "judge",
+            FAMILY,
+            truth_a=judged.truth_a,
+            truth_b=judged.truth_b,
+            hypothesis=hypothesis,
+        )
+        for hypothesis, _ in judged.asked
+    ]
+    answers = [f" {grade}" for _, grade in judged.asked]
+    a, b = (said(text).astype(np.float32) for text in (judged.truth_a, judged.truth_b))
+    read = [a, a - b, *(said(text).astype(np.float32) for text, _ in judged.asked)]
+    return Example(_without_repetition(prompts, answers, 2), np.stack(read), _NO_PROPOSALS)
+
+
+def _without_repetition(
+    prompts: list[str], answers: list[str], shared: int
+) -> tuple[tuple[str, str], ...]:
+    """Leaves out the ``shared`` first lines of all prompts but the first."""
+    first, *others = prompts
+    shortened = [first, *("\n".join(prompt.split("\n")[shared:]) for prompt in others)]
+    return tuple(zip(shortened, answers, strict=True))
 
 
 def list_sizes(rng: np.random.Generator, progress: float) -> tuple[int, int]:
@@ -97,12 +136,13 @@ def _corpus(rng: np.random.Generator) -> Iterator[str]:
         yield words
     for _ in range(500):
         yield from (
-            example.prompt + example.answer
+            prompt + answer
             for example in (
                 propose_example(draw_lists(rng, 3, 3)),
-                caption_question_example(rng),
-                grade_question_example(rng),
+                caption_example(draw_caption_questions(rng)),
+                grade_example(draw_grade_questions(rng)),
             )
+            for prompt, answer in example.turns
         )
 
 
@@ -111,42 +151,69 @@ class Batch:
     """Right-padded sequences.
 
     ``ids`` int64 (sequences, tokens); ``labels`` int64, the token to be said next or ``IGNORED``;
-    ``lines`` int64 (lines, 2), sequence and token of every line end of the caption lists;
-    ``gaps`` float32 (lines, len(VALUES)), the gaps at those.
+    ``lines`` int64 (lines, 2), sequence and token where the read-out is asked;
+    ``gaps`` float32 (lines, len(VALUES)), what it is to say there;
+    ``weights`` float32 (lines,), how much that counts.
     """
 
     ids: torch.Tensor
     labels: torch.Tensor
     lines: torch.Tensor
     gaps: torch.Tensor
+    weights: torch.Tensor
+
+
+def _sequence(example: Example, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Tokens, and for each the next one where that belongs to an answer or ends it.
+
+    Prompts and answers are cut into tokens apart, as they are when the model is used.
+    """
+    end = tokenizer.token_to_id(END_OF_TEXT)
+    tokens: list[int] = []
+    answering: list[bool] = []
+    for prompt, answer in example.turns:
+        asked, said_back = tokenizer.encode(prompt).ids, [*tokenizer.encode(answer).ids, end]
+        tokens += asked + said_back
+        answering += [False] * len(asked) + [True] * len(said_back)
+    following = [
+        token if belongs else IGNORED
+        for token, belongs in zip(tokens[1:], answering[1:], strict=True)
+    ]
+    return tokens[:-1], following
 
 
 def collate(examples: list[Example], tokenizer: Tokenizer) -> Batch:
-    """Tokenizes prompts and answers apart, as they will be when the model is used."""
-    end, newline = tokenizer.token_to_id(END_OF_TEXT), tokenizer.encode("\n").ids[0]
-    prompts = [e.ids for e in tokenizer.encode_batch([e.prompt for e in examples])]
-    answers = [[*e.ids, end] for e in tokenizer.encode_batch([e.answer for e in examples])]
-    width = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True)) - 1
+    """Pads on the right."""
+    end = tokenizer.token_to_id(END_OF_TEXT)
+    newline, bullet = (tokenizer.encode(text).ids[0] for text in ("\n", BULLET))
+    sequences = [_sequence(example, tokenizer) for example in examples]
+    width = max(len(tokens) for tokens, _ in sequences)
     ids = np.full((len(examples), width), end, dtype=np.int64)
     labels = np.full_like(ids, IGNORED)
     lines: list[tuple[int, int]] = []
-    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-        ids[row, : len(prompt) + len(answer) - 1] = prompt + answer[:-1]
-        labels[row, len(prompt) - 1 : len(prompt) + len(answer) - 1] = answer
-        if examples[row].running_gaps is not None:
-            lines += [(row, at) for at, token in enumerate(prompt) if token == newline]
-    gaps = [e.running_gaps for e in examples if e.running_gaps is not None]
+    weights: list[float] = []
+    for row, (tokens, following) in enumerate(sequences):
+        ids[row, : len(tokens)] = tokens
+        labels[row, : len(tokens)] = following
+        ends = [at for at, token in enumerate(tokens) if token == newline]
+        ends = ends[: len(examples[row].gaps)]
+        starts = [at for at, token in enumerate(tokens) if token == bullet]
+        starts = starts[: len(examples[row].left)]
+        lines += [(row, at) for at in (*ends, *starts)]
+        weights += [1.0] * len(ends) + [_PROPOSAL_WEIGHT] * len(starts)
+    gaps = np.concatenate([part for each in examples for part in (each.gaps, each.left)])
     return Batch(
         torch.from_numpy(ids),
         torch.from_numpy(labels),
-        torch.tensor(lines, dtype=torch.int64).reshape(-1, 2),
-        torch.from_numpy(np.concatenate(gaps) if gaps else np.zeros((0, len(VALUES)), np.float32)),
+        torch.tensor(lines, dtype=torch.int64),
+        torch.from_numpy(gaps),
+        torch.tensor(weights),
     )
 
 
 def collate_by_length(examples: list[Example], tokenizer: Tokenizer, parts: int) -> list[Batch]:
     """Several batches of examples of like length, so that little is padded."""
-    ordered = sorted(examples, key=lambda example: example.prompt.count(" "))
+    ordered = sorted(examples, key=lambda example: example.turns[0][0].count(" "))
     size = math.ceil(len(ordered) / parts)
     return [collate(ordered[i : i + size], tokenizer) for i in range(0, len(ordered), size)]
 
@@ -164,9 +231,11 @@ class Batches(Dataset[tuple[list[Batch], Batch]]):
     def __getitem__(self, step: int) -> tuple[list[Batch], Batch]:
         rng = np.random.default_rng([self.seed, step])
         lists = collate_by_length(self._lists(rng, step / self.steps), self.tokenizer, 2)
-        pairs = self.tokens // 4 // 80
-        questions = [caption_question_example(rng) for _ in range(pairs)]
-        questions += [grade_question_example(rng) for _ in range(pairs)]
+        n = self.tokens // 4 // 100
+        questions = [
+            *(caption_example(draw_caption_questions(rng, ASKED_AT_ONCE)) for _ in range(n)),
+            *(grade_example(draw_grade_questions(rng, ASKED_AT_ONCE)) for _ in range(n)),
+        ]
         return lists, collate(questions, self.tokenizer)
 
     def _lists(self, rng: np.random.Generator, progress: float) -> list[Example]:

@@ -77,6 +77,17 @@ class ListPair:
         gap = part_a[-1:] - part_b
         return np.concatenate([nothing, part_a, part_a[-1:], gap, gap[-1:]])
 
+    @property
+    def gaps_left(self) -> np.ndarray:
+        """float32 (lines of the answer, len(VALUES)): the real gaps that are still to be said when
+        a line is begun; one row of zeros where there is nothing to say."""
+        order = more_in_a(self.counts_a, self.counts_b)
+        gap = self.counts_a.mean(0) - self.counts_b.mean(0)
+        left = np.zeros((max(1, len(order)), len(VALUES)), dtype=np.float32)
+        for line in range(len(order)):
+            left[line, order[line:]] = gap[order[line:]]
+        return left
+
 
 def _running_mean(counts: np.ndarray) -> np.ndarray:
     return (counts.cumsum(0) / np.arange(1, len(counts) + 1)[:, None]).astype(np.float32)
@@ -85,7 +96,7 @@ def _running_mean(counts: np.ndarray) -> np.ndarray:
 def more_in_a(counts_a: np.ndarray, counts_b: np.ndarray) -> list[int]:
     """Positions in :data:`VALUES` of the real gaps, largest first, at most :data:`MOST_LINES`."""
     n_a, n_b = len(counts_a), len(counts_b)
-    gap = counts_a.mean(0) - counts_b.mean(0)
+    gap = (counts_a.mean(0) - counts_b.mean(0)).round(6)  # ties are ties, whatever the rounding
     pooled = (counts_a.sum(0) + counts_b.sum(0)) / (n_a + n_b)
     spread = np.sqrt(np.maximum(pooled * (1 - pooled), 1e-9) * (1 / n_a + 1 / n_b))
     real = (gap >= MIN_GAP - 1e-9) & (gap / spread >= MIN_Z)
@@ -102,13 +113,18 @@ def said(text: str) -> np.ndarray:
     return row
 
 
+Share = tuple[tuple[str, ...], np.ndarray]
+"""Values with their cumulative shares."""
+Shares = dict[str, Share]
+"""A :data:`Share` for every attribute but kind and setting."""
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """How one side is drawn: its (kind, setting) contexts, and for each other attribute the values
-    with their cumulative shares."""
+    """How one side is drawn: its (kind, setting) contexts, and all that varies besides."""
 
     contexts: tuple[tuple[str, str], ...]
-    shares: dict[str, tuple[tuple[str, ...], np.ndarray]]
+    shares: Shares
 
     def draw(self, n: int, rng: np.random.Generator) -> list[Scene]:
         places = rng.integers(len(self.contexts), size=n)
@@ -136,17 +152,17 @@ def _pick(rng: np.random.Generator, values: Sequence[str], n: int = 1) -> tuple[
     return tuple(values[int(i)] for i in chosen)
 
 
-def _only(value: str) -> tuple[tuple[str, ...], np.ndarray]:
+def _only(value: str) -> Share:
     return (value,), np.ones(1)
 
 
-def _mixture(values: Sequence[str], shares: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+def _mixture(values: Sequence[str], shares: np.ndarray) -> Share:
     cumulative = np.cumsum(shares / shares.sum())
     cumulative[-1] = 1.0  # whatever the rounding, searchsorted stays inside
     return tuple(values), cumulative
 
 
-def _background(name: str, rng: np.random.Generator) -> tuple[tuple[str, ...], np.ndarray]:
+def _background(name: str, rng: np.random.Generator) -> Share:
     """How an attribute that is not the difference behaves: usual, fixed, few values, or free."""
     values = ATTRIBUTES[name]
     mode = rng.random()
@@ -189,11 +205,9 @@ def _values_of(attribute: str) -> tuple[str, ...]:
     return tuple(v for v in SAYABLE[attribute] if v != DEFAULTS.get(attribute))
 
 
-def _make_visible(
-    attribute: str, shares: dict[str, tuple[tuple[str, ...], np.ndarray]]
-) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+def _make_visible(attribute: str, shares: Shares) -> Shares:
     """Overrules what would hide a difference of this attribute."""
-    changes: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    changes: Shares = {}
     if attribute in ("colour", "time"):
         values, _ = shares["rendering"]
         if COLOURLESS & set(values):
@@ -240,7 +254,7 @@ def _context_difference(
     attribute: str,
     kinds: Sequence[str],
     settings: Sequence[str],
-    shares: dict[str, tuple[tuple[str, ...], np.ndarray]],
+    shares: Shares,
     most: int,
 ) -> tuple[Recipe, Recipe] | None:
     """The difference is the kind or the setting: one value in A; one, a few, or any in B."""
@@ -260,12 +274,9 @@ def _context_difference(
     return Recipe(a, sides[0]), Recipe(b, sides[1])
 
 
-_Shares = dict[str, tuple[tuple[str, ...], np.ndarray]]
-
-
 def _attribute_difference(
-    rng: np.random.Generator, attribute: str, shares: _Shares
-) -> tuple[_Shares, _Shares]:
+    rng: np.random.Generator, attribute: str, shares: Shares
+) -> tuple[Shares, Shares]:
     """One value in A; another, the default, or a mixture in B; one time in five the other way."""
     mine = _only(_pick(rng, _values_of(attribute))[0])
     how = rng.random()
@@ -283,8 +294,8 @@ def _attribute_difference(
 
 
 def _add_nuisance(
-    rng: np.random.Generator, sides: tuple[_Shares, _Shares], attribute: str | None
-) -> tuple[_Shares, _Shares]:
+    rng: np.random.Generator, sides: tuple[Shares, Shares], attribute: str | None
+) -> tuple[Shares, Shares]:
     """Makes another attribute lean to one side."""
     name = str(rng.choice([n for n in _FREE if n != attribute]))
     one, other = _pick(rng, ATTRIBUTES[name], 2)
@@ -307,7 +318,10 @@ def _misread(scene: Scene, forget: float, confuse: float, rng: np.random.Generat
     return scene if is_held_out(seen.kind, seen.setting) else seen
 
 
-def _captions(scenes: Sequence[Scene], rng: np.random.Generator, detailed: bool) -> tuple[str, ...]:
+def read_captions(
+    scenes: Sequence[Scene], rng: np.random.Generator, *, detailed: bool = False
+) -> tuple[str, ...]:
+    """What an imperfect captioner, whose habits are drawn first, says of the scenes."""
     forget, confuse = rng.uniform(0.0, 0.15), rng.uniform(0.0, 0.1)
     canonical = 1.0 if rng.random() < 0.5 else rng.random()
     style = "detailed" if detailed else "short"
@@ -328,6 +342,6 @@ def draw_lists(rng: np.random.Generator, n_a: int, n_b: int, *, detailed: bool =
         stray = int(rng.binomial(n, strays))
         scenes = recipe.draw(n - stray, rng) + stray_recipe.draw(stray, rng)
         rng.shuffle(scenes)  # type: ignore[arg-type]
-        lists.append(_captions(scenes, rng, detailed))
+        lists.append(read_captions(scenes, rng, detailed=detailed))
     counts = [np.stack([said(text) for text in texts]) for texts in lists]
     return ListPair(lists[0], lists[1], counts[0], counts[1])

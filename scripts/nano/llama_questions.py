@@ -30,18 +30,20 @@ UNKNOWN_WORDS = (
 
 
 @dataclass(frozen=True)
-class CaptionQuestion:
+class CaptionQuestions:
+    """One caption; hypotheses, each with whether it is true of the scene."""
+
     caption: str
-    hypothesis: str
-    answer: bool
+    asked: tuple[tuple[str, bool], ...]
 
 
 @dataclass(frozen=True)
-class GradeQuestion:
+class GradeQuestions:
+    """One truth; predictions, each with its grade for side A."""
+
     truth_a: str
     truth_b: str
-    hypothesis: str
-    grade: int
+    asked: tuple[tuple[str, int], ...]
 
 
 def _choose(rng: np.random.Generator, values: Sequence[str]) -> str:
@@ -61,12 +63,11 @@ def _any_assertion(rng: np.random.Generator) -> Assertion:
 
 
 def _true_assertions(scene: Scene, rng: np.random.Generator) -> list[Assertion]:
-    """What can be said of the scene, in random order, the unusual values first."""
+    """What can be said of the scene; of what goes without saying, only a part."""
     facts = [(name, scene.get(name)) for name in ATTRIBUTES if name in SAYABLE]
     facts = [fact for fact in facts if fact[1] in SAYABLE[fact[0]] and holds([fact], scene)]
     facts.append(("group", GROUP_OF[scene.kind]))
-    rng.shuffle(facts)  # type: ignore[arg-type]
-    return sorted(facts, key=lambda fact: DEFAULTS.get(fact[0]) == fact[1])
+    return [fact for fact in facts if DEFAULTS.get(fact[0]) != fact[1] or rng.random() < 0.25]
 
 
 def _compatible(assertions: Sequence[Assertion]) -> tuple[Assertion, ...]:
@@ -77,11 +78,17 @@ def _compatible(assertions: Sequence[Assertion]) -> tuple[Assertion, ...]:
     return tuple(slots.values())
 
 
-def draw_caption_question(rng: np.random.Generator) -> CaptionQuestion:
-    """A caption that leaves nothing out, and a hypothesis that is as often true as not."""
-    scene = sample_scene(rng, usual=float(rng.uniform(0.3, 1.0)))
+def draw_caption_questions(
+    rng: np.random.Generator, n: int = 1, *, held_out: bool = False
+) -> CaptionQuestions:
+    """A caption that leaves nothing out, and hypotheses that are as often true as not."""
+    scene = sample_scene(rng, held_out=held_out, usual=float(rng.uniform(0.3, 1.0)))
     style = "detailed" if rng.random() < 0.15 else "short"
     text = caption(scene, _wording(rng), style=style, keep=tuple(ATTRIBUTES))
+    return CaptionQuestions(text, tuple(_ask(scene, rng) for _ in range(n)))
+
+
+def _ask(scene: Scene, rng: np.random.Generator) -> tuple[str, bool]:
     wanted = bool(rng.random() < 0.5)
     facts = _true_assertions(scene, rng)
     while True:
@@ -91,7 +98,7 @@ def draw_caption_question(rng: np.random.Generator) -> CaptionQuestion:
             chosen[0] = _near_miss(scene, rng) if rng.random() < 0.7 else _any_assertion(rng)
         said = _compatible(chosen)
         if holds(said, scene) == wanted:
-            return CaptionQuestion(text, conjunction(said, _wording(rng)), wanted)
+            return conjunction(said, _wording(rng)), wanted
 
 
 def _near_miss(scene: Scene, rng: np.random.Generator) -> Assertion:
@@ -104,7 +111,7 @@ def _near_miss(scene: Scene, rng: np.random.Generator) -> Assertion:
     return name, _choose(rng, [v for v in SAYABLE[name] if v != scene.get(name)])
 
 
-def draw_truth(rng: np.random.Generator) -> Truth:
+def draw_truth(rng: np.random.Generator, *, held_out: bool = False) -> Truth:
     """A difference as benchmark pairs have it, with or without a shared context."""
     while True:
         attribute = _choose(rng, DIFFERING)
@@ -122,14 +129,16 @@ def draw_truth(rng: np.random.Generator) -> Truth:
             name = _choose(rng, [n for n in DIFFERING if n != attribute])
             a.add((name, _choose(rng, SAYABLE[name])))
         fits = possible(a | shared) and possible(b | shared) and not a & b
-        if fits and len(_compatible([*a, *shared])) == len(a | shared) and _trainable(a | shared):
+        distinct = len(_compatible([*a, *shared])) == len(a | shared)
+        if fits and distinct and _is_from(held_out, a | shared):
             return Truth(frozenset(a), frozenset(b), frozenset(shared))
 
 
-def _trainable(assertions: set[Assertion]) -> bool:
+def _is_from(held_out: bool, assertions: set[Assertion]) -> bool:
+    """Whether a kind and a setting, where both are named, are of this side of the split."""
     values = dict(assertions)
     both = "kind" in values and "setting" in values
-    return not both or not is_held_out(values["kind"], values["setting"])
+    return not both or is_held_out(values["kind"], values["setting"]) == held_out
 
 
 def _exact(truth: Truth, rng: np.random.Generator) -> list[Assertion]:
@@ -187,23 +196,32 @@ def _tell(
     rng: np.random.Generator,
 ) -> str:
     """One side of a truth in words; the lack of what the other side wears is said as such."""
-    if own == {("accessory", "none")} and rng.random() < 0.5:
-        own = frozenset((attribute, f"no {value}") for attribute, value in other)
+    denied = {("accessory", f"no {v}") for name, v in other if name == "accessory"}
+    if own == {("accessory", "none")} and denied and rng.random() < 0.5:
+        own = frozenset(denied)
     return conjunction(sorted(shared | own), _wording(rng))
 
 
-def draw_grade_question(rng: np.random.Generator) -> GradeQuestion:
-    """A truth and a hypothesis about it; the grades 0, 1 and 2 are equally frequent."""
+def draw_grade_questions(
+    rng: np.random.Generator, n: int = 1, *, held_out: bool = False
+) -> GradeQuestions:
+    """A truth and predictions about it; the grades 0, 1 and 2 are nearly equally frequent."""
+    truth = draw_truth(rng, held_out=held_out)
+    if rng.random() < 0.5:
+        truth = Truth(truth.b, truth.a, truth.shared)
+    told_a = _tell(truth.shared, truth.a, truth.b, rng)
+    told_b = _tell(truth.shared, truth.b, truth.a, rng)
+    return GradeQuestions(told_a, told_b, tuple(_predict(truth, rng) for _ in range(n)))
+
+
+def _predict(truth: Truth, rng: np.random.Generator) -> tuple[str, int]:
+    """A prediction of the wanted grade, or of another where the truth allows none soon."""
     wanted = int(rng.integers(3))
-    while True:
-        truth = draw_truth(rng)
-        if rng.random() < 0.5:
-            truth = Truth(truth.b, truth.a, truth.shared)
+    for _ in range(12):
         make = _ASKED[wanted][int(rng.integers(len(_ASKED[wanted])))]
         text = conjunction(_compatible(make(truth, rng)), _wording(rng))
         if wanted == 0 and rng.random() < 0.12:
             text = _with_unknown_word(text, rng)
         if grade(text, truth) == wanted:
-            told_a = _tell(truth.shared, truth.a, truth.b, rng)
-            told_b = _tell(truth.shared, truth.b, truth.a, rng)
-            return GradeQuestion(told_a, told_b, text, wanted)
+            break
+    return text, grade(text, truth)

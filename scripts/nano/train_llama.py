@@ -11,8 +11,10 @@ a hundred times as many lessons in counting as the few lines of an answer.
 import argparse
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -41,7 +43,7 @@ GGUF_NAME = "nano-llama-q8_0.gguf"
 class Settings:
     """The training recipe; the defaults made the bundled model."""
 
-    steps: int = 2500
+    steps: int = 2400
     tokens: int = 4096
     hidden: int = 256
     layers: int = 4
@@ -103,12 +105,14 @@ class Trainer:
         self.newline = tokenizer.encode("\n").ids[0]
         self.model = build_model(settings, tokenizer).to(device)
         self.read_out = nn.Linear(settings.hidden, len(VALUES)).to(device)
-        self.body = torch.compile(self.model.model, dynamic=True)
+        self.body: Callable[..., Any] = torch.compile(self.model.model, dynamic=True)
         self.optimizers = self._optimizers()
 
     def _optimizers(self) -> list[torch.optim.Optimizer]:
         """Muon for the matrices inside the blocks, AdamW for the rest (or for all)."""
-        rate, inner, outer = self.settings.learning_rate, [], [*self.read_out.parameters()]
+        rate = self.settings.learning_rate
+        inner: list[nn.Parameter] = []
+        outer = [*self.read_out.parameters()]
         for name, parameter in self.model.named_parameters():
             inside = parameter.ndim == 2 and "layers." in name
             (inner if inside and self.settings.optimizer == "muon" else outer).append(parameter)
@@ -132,9 +136,9 @@ class Trainer:
     def train(self, lists: list[Batch], questions: Batch, progress: Progress) -> None:
         """One optimizer step."""
         answers = sum(int((batch.labels != IGNORED).sum()) for batch in lists)
-        lines = sum(len(batch.lines) for batch in lists)
+        weight = sum(float(batch.weights.sum()) for batch in lists)
         for batch in lists:
-            self._lists_backward(batch, answers, lines, progress)
+            self._lists_backward(batch, answers, weight, progress)
         self._questions_backward(questions, progress)
         trained = [*self.model.parameters(), *self.read_out.parameters()]
         nn.utils.clip_grad_norm_(trained, 1.0)
@@ -147,26 +151,27 @@ class Trainer:
 
     def _hidden(self, batch: Batch) -> Tensor:
         """Padding is on the right, where a causal model cannot see it: no mask is needed."""
-        return self.body(input_ids=batch.ids.to(self.device), use_cache=False).last_hidden_state
+        output = self.body(input_ids=batch.ids.to(self.device), use_cache=False)
+        return cast(Tensor, output.last_hidden_state)
 
     def _logits(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         asked = labels != IGNORED
         return self.model.lm_head(hidden[asked]).float(), labels[asked]
 
-    def _lists_backward(self, batch: Batch, answers: int, lines: int, progress: Progress) -> None:
+    def _lists_backward(
+        self, batch: Batch, answers: int, weight: float, progress: Progress
+    ) -> None:
         labels = batch.labels.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16):
             hidden = self._hidden(batch)
             logits, wanted = self._logits(hidden, labels)
-            rows, columns = batch.lines.to(self.device).unbind(1)
-            gaps = self.read_out(hidden[rows, columns]).float()
+            error = self._gap_error(hidden, batch) / weight
         loss = functional.cross_entropy(logits, wanted, reduction="sum") / answers
-        error = (gaps - batch.gaps.to(self.device)).square().sum() / lines
-        (loss + self.settings.gap_weight * error).backward()  # type: ignore[no-untyped-call]
+        (loss + self.settings.gap_weight * error).backward()
         share = len(wanted) / answers
         progress.add(
             propose=loss.item() / share,
-            gap=error.item() * lines / len(rows),
+            gap=error.item() * weight / float(batch.weights.sum()),
             first=self._first_line_right(logits, labels),
         )
 
@@ -180,17 +185,28 @@ class Trainer:
         return float((right | ~first).all(1).float().mean())
 
     def _questions_backward(self, batch: Batch, progress: Progress) -> None:
-        """The answer is one token and the end; only the former is worth a lesson each time."""
+        """Answers are one token and the end; the first half of the batch asks about captions."""
         with torch.autocast(self.device.type, torch.bfloat16):
             hidden = self._hidden(batch)
             logits, wanted = self._logits(hidden, batch.labels.to(self.device))
+            error = self._gap_error(hidden, batch) / float(batch.weights.sum())
         loss = functional.cross_entropy(logits, wanted)
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss + self.settings.gap_weight * error).backward()
         right = (logits.argmax(-1) == wanted).view(-1, 2)[:, 0].float()
         half = len(right) // 2
         progress.add(
-            questions=loss.item(), qa=right[:half].mean().item(), judge=right[half:].mean().item()
+            questions=loss.item(),
+            said=error.item(),
+            qa=right[:half].mean().item(),
+            judge=right[half:].mean().item(),
         )
+
+    def _gap_error(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """Weighted sum of the squared errors of the read-out."""
+        rows, columns = batch.lines.to(self.device).unbind(1)
+        gaps = self.read_out(hidden[rows, columns]).float()
+        errors = (gaps - batch.gaps.to(self.device)).square().sum(1)
+        return errors @ batch.weights.to(self.device)
 
     def state(self) -> dict[str, object]:
         return {
