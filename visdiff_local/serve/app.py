@@ -1,0 +1,169 @@
+"""The routes: chat, completions, embeddings, models, health; shapes as OpenAI's clients expect."""
+
+import base64
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from visdiff_local.errors import VisdiffError
+from visdiff_local.protocols import FloatArray
+from visdiff_local.serve.guard import LARGEST_BODY, Guard, problem
+from visdiff_local.serve.messages import (
+    MOST_INPUTS,
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    RefusedError,
+    image,
+    is_image,
+    parse,
+)
+from visdiff_local.serve.models import Models
+from visdiff_local.serve.scheduler import BusyError, Scheduler
+from visdiff_local.types import ImageRef
+
+
+def build(
+    models: Models, scheduler: Scheduler, token: str, folder: Path, largest: int = LARGEST_BODY
+) -> Starlette:
+    """The application.
+
+    Args:
+        folder: private; images of a request lie here while it is answered.
+        largest: bytes of a request.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        scheduler.start()
+        yield
+        await run_in_threadpool(scheduler.close)
+
+    answers = _Answers(models, folder)
+    return Starlette(
+        routes=[
+            Route("/health", answers.health),
+            Route("/v1/models", answers.models),
+            Route("/v1/chat/completions", answers.chat, methods=["POST"]),
+            Route("/v1/completions", answers.completions, methods=["POST"]),
+            Route("/v1/embeddings", answers.embeddings, methods=["POST"]),
+        ],
+        middleware=[Middleware(Guard, token=token, largest=largest)],
+        exception_handlers={
+            RefusedError: _refused,
+            BusyError: _busy,
+            VisdiffError: _failed,
+            404: _nothing_here,
+            405: _nothing_here,
+        },
+        lifespan=lifespan,
+    )
+
+
+class _Answers:
+    def __init__(self, models: Models, folder: Path) -> None:
+        self._models = models
+        self._folder = folder
+
+    async def health(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def models(self, _: Request) -> Response:
+        known = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "visdiff-local", "roles": r}
+            for name, r in self._models.roles.items()
+        ]
+        return JSONResponse({"object": "list", "data": known})
+
+    async def chat(self, request: Request) -> Response:
+        asked = parse(ChatRequest, await request.body())
+        if asked.images:
+            with self._images() as keep:
+                images = [await run_in_threadpool(keep, uri) for uri in asked.images[:MOST_INPUTS]]
+                text = await self._models.look(asked, images)
+        else:
+            text = await self._models.chat(asked)
+        message = {"role": "assistant", "content": text}
+        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+        return _reply("chat.completion", asked.model, [choice])
+
+    async def completions(self, request: Request) -> Response:
+        asked = parse(CompletionRequest, await request.body())
+        texts = await self._models.complete(asked)
+        choices = [
+            {"index": index, "text": text, "finish_reason": "stop", "logprobs": None}
+            for index, text in enumerate(texts)
+        ]
+        return _reply("text_completion", asked.model, choices)
+
+    async def embeddings(self, request: Request) -> Response:
+        asked = parse(EmbeddingRequest, await request.body())
+        of_images = [is_image(text) for text in asked.inputs]
+        if any(of_images) and not all(of_images):
+            raise RefusedError("input: all texts or all images, not some of each")
+        with self._images() as keep:
+            items: list[Any] = asked.inputs
+            if all(of_images):
+                items = [await run_in_threadpool(keep, uri) for uri in items]
+            vectors = await self._models.embed(asked.model, items)
+        data = [
+            {"object": "embedding", "index": index, "embedding": _coded(row, asked)}
+            for index, row in enumerate(vectors)
+        ]
+        usage = {"prompt_tokens": 0, "total_tokens": 0}
+        return JSONResponse({"object": "list", "data": data, "model": asked.model, "usage": usage})
+
+    @contextmanager
+    def _images(self) -> Iterator[Any]:
+        """A function that takes a data URI to an image file; the files are removed at the end."""
+        kept: list[ImageRef] = []
+
+        def keep(uri: str) -> ImageRef:
+            kept.append(image(uri, self._folder))
+            return kept[-1]
+
+        try:
+            yield keep
+        finally:
+            for ref in kept:
+                ref.path.unlink(missing_ok=True)
+
+
+def _reply(kind: str, model: str, choices: list[dict[str, Any]]) -> Response:
+    identity = f"{kind}-{uuid.uuid4().hex}"
+    head = {"id": identity, "object": kind, "created": int(time.time()), "model": model}
+    return JSONResponse({**head, "choices": choices})
+
+
+def _coded(row: FloatArray, asked: EmbeddingRequest) -> str | list[float]:
+    """Base64 is little-endian float32, which the ``openai`` package asks for by default."""
+    if asked.encoding_format == "base64":
+        return base64.b64encode(row.astype(np.dtype("<f4")).tobytes()).decode()
+    return [float(value) for value in row]
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return problem(str(error), error.status if isinstance(error, RefusedError) else 400)
+
+
+async def _busy(_: Request, error: Exception) -> Response:
+    return problem(str(error), 503, {"Retry-After": "1"})
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    return problem(str(error), 500)
+
+
+async def _nothing_here(request: Request, _: Exception) -> Response:
+    return problem(f"there is no {request.method} {request.url.path} here", 404)

@@ -1,0 +1,182 @@
+"""What a client may send, in OpenAI's words; what cannot be honoured is refused, not ignored."""
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from visdiff_local.images import UnreadableImageError, decode
+from visdiff_local.types import ImageRef
+
+LONGEST_TEXT = 200_000
+"""Characters of one prompt."""
+MOST_INPUTS = 256
+"""Prompts or images of one request."""
+_DATA_URI = re.compile(r"data:image/[a-z0-9.+-]{1,40};base64,", re.IGNORECASE)
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+
+
+class RefusedError(Exception):
+    """A request that cannot be answered; told to the client with this HTTP status."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+AnyRequest = TypeVar("AnyRequest", bound=_Request)
+
+
+class TextPart(_Request):
+    type: Literal["text"]
+    text: Text
+
+
+class ImageUrl(_Request):
+    url: str
+    detail: str = "auto"
+
+
+class ImagePart(_Request):
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+class Message(_Request):
+    role: Literal["system", "developer", "user"]
+    """One question a request: the models are asked without a history."""
+    content: Text | Annotated[list[TextPart | ImagePart], Field(min_length=1)]
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def images(self) -> list[str]:
+        if isinstance(self.content, str):
+            return []
+        return [part.image_url.url for part in self.content if isinstance(part, ImagePart)]
+
+
+class _Sampling(_Request):
+    model: str
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    seed: int = Field(default=0, ge=0)
+    stream: Literal[False, None] = None
+    n: Literal[1, None] = None
+    user: str | None = None
+
+
+class ChatRequest(_Sampling):
+    """``POST /v1/chat/completions``."""
+
+    messages: list[Message] = Field(min_length=1, max_length=16)
+    max_tokens: int | None = Field(default=None, ge=1, le=8192)
+    max_completion_tokens: int | None = Field(default=None, ge=1, le=8192)
+    response_format: dict[str, Any] | None = None
+
+    @property
+    def prompt(self) -> str:
+        return "\n\n".join(message.text for message in self.messages)
+
+    @property
+    def images(self) -> list[str]:
+        return [url for message in self.messages for url in message.images]
+
+    @property
+    def limit(self) -> int | None:
+        return self.max_completion_tokens or self.max_tokens
+
+    @property
+    def reply_schema(self) -> dict[str, Any] | None:
+        """The JSON schema that the reply must obey."""
+        wanted = self.response_format or {"type": "text"}
+        if wanted.get("type") == "text":
+            return None
+        if wanted.get("type") == "json_object":
+            return {"type": "object"}
+        described = wanted.get("json_schema")
+        if not isinstance(described, dict) or not isinstance(described.get("schema"), dict):
+            raise RefusedError("response_format: give type json_schema, with json_schema.schema")
+        found: dict[str, Any] = described["schema"]
+        return found
+
+
+class CompletionRequest(_Sampling):
+    """``POST /v1/completions``."""
+
+    prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_INPUTS)]
+    max_tokens: int = Field(default=256, ge=1, le=8192)
+
+    @property
+    def prompts(self) -> list[str]:
+        return [self.prompt] if isinstance(self.prompt, str) else self.prompt
+
+
+class EmbeddingRequest(_Request):
+    """``POST /v1/embeddings``: an input that is a data URI is an image, any other is text."""
+
+    model: str
+    input: str | Annotated[list[str], Field(min_length=1, max_length=MOST_INPUTS)]
+    encoding_format: Literal["float", "base64"] = "float"
+    user: str | None = None
+
+    @property
+    def inputs(self) -> list[str]:
+        return [self.input] if isinstance(self.input, str) else self.input
+
+
+def parse(kind: type[AnyRequest], body: bytes) -> AnyRequest:
+    """Raises :class:`RefusedError` that says everything that is wrong with the request."""
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in item['loc']) or 'body'}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        ]
+        raise RefusedError("; ".join(problems)) from error
+
+
+def is_image(text: str) -> bool:
+    return text.startswith("data:")
+
+
+def image(uri: str, folder: Path) -> ImageRef:
+    """The picture of a data URI, in a file of its own in ``folder``; the caller removes it.
+
+    Raises:
+        RefusedError: it is no data URI (an address or a path is never followed), or no image.
+    """
+    found = _DATA_URI.match(uri)
+    if found is None:
+        raise RefusedError(
+            "image_url must be a data URI (data:image/png;base64,…): addresses and paths are "
+            "not followed"
+        )
+    try:
+        content = base64.b64decode(uri[found.end() :], validate=True)
+    except binascii.Error as error:
+        raise RefusedError(f"image_url: not base64 ({error})") from error
+    try:
+        decode(content)
+    except UnreadableImageError as error:
+        raise RefusedError(f"image_url: {error}") from error
+    identity = hashlib.sha256(content).hexdigest()
+    handle, name = tempfile.mkstemp(dir=folder)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
+    return ImageRef(id=identity, path=Path(name))
