@@ -315,3 +315,15 @@ def test_domain_statistics_tell_strange_images(place: Path, monkeypatch: Any) ->
     content = loaded(run(place))
     assert content["outside_domain"] == 1.0
     assert "100% of these images are something else" in " ".join(content["warnings"])
+
+
+def test_the_shipped_fake_backend_plays_every_role(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.BACKENDS, "fake", "visdiff_local.backends.fake")
+    options = ["--proposer", "caption,image,feature,keyword", "--ranker", "clip>vqa"]
+    first = loaded(run(place, *options, "--truth-a", "red", "--refine", "1"))
+    assert {d["provenance"]["proposer"] for d in first["differences"]} >= {"caption", "feature"}
+    again = loaded(run(place, *options, "--truth-a", "red", "--refine", "1"))
+    assert again["differences"] == first["differences"]
+    assert computed(again) == 0

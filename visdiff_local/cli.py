@@ -24,6 +24,7 @@ COMMANDS = {
     "sweep": "visdiff_local.commands.sweep:sweep",
     "models": "visdiff_local.commands.models:models",
     "index": "visdiff_local.commands.index:index",
+    "serve": "visdiff_local.commands.serve:serve",
     "doctor": "visdiff_local.commands.doctor:doctor",
 }
 INTERRUPTED = 130
