@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -23,11 +24,11 @@ import uvicorn
 from PIL import Image
 
 from visdiff_local import registry
-from visdiff_local.registry import ModelPool
+from visdiff_local.registry import ModelPool, find_weights
 from visdiff_local.serve.app import build
 from visdiff_local.serve.models import Models
 from visdiff_local.serve.scheduler import BusyError, Scheduler
-from visdiff_local.specs import load_registry
+from visdiff_local.specs import ROLES, load_registry
 from visdiff_local.types import ImageRef
 
 TOML = """
@@ -113,11 +114,18 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNa
     monkeypatch.setitem(registry.BACKENDS, "fake", __name__)
     monkeypatch.setattr(Echo, "fails", None)
     monkeypatch.setattr(Echo, "slow", 0.0)
-    (tmp_path / "models.toml").write_text(TOML)
-    known = load_registry(tmp_path / "models.toml")
-    images = tmp_path / "images"
+    with running(tmp_path, "echo") as server:
+        yield server
+
+
+@contextmanager
+def running(folder: Path, profile: str) -> Iterator[SimpleNamespace]:
+    """A server of the profile, and a client that has its token."""
+    (folder / "models.toml").write_text(TOML)
+    known = load_registry(folder / "models.toml")
+    images = folder / "images"
     images.mkdir()
-    with ModelPool(known, known.profile("echo"), keep_open=True) as pool:
+    with ModelPool(known, known.profile(profile), keep_open=True) as pool:
         scheduler = Scheduler(window=0.2, waiting=16)
         app = build(Models(pool, scheduler), scheduler, TOKEN, images, largest=1 << 20)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
@@ -278,6 +286,40 @@ def test_a_model_that_fails_is_an_error_and_the_next_request_works(
         chat(served, "a")
     Echo.fails = None
     assert chat(served, "a").startswith("a|")
+
+
+NANO = load_registry()
+NANO_IS_HERE = all(
+    find_weights(NANO.model(NANO.profile("nano").model_of(role)), None) for role in ROLES
+)
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        "echo",
+        pytest.param(
+            "nano",
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.skipif(not NANO_IS_HERE, reason="the nano models are not here yet"),
+            ],
+        ),
+    ],
+)
+def test_models_that_ship_answer_in_all_their_roles(profile: str, tmp_path: Path) -> None:
+    """The ``fake`` backend as it ships, and the bundled models."""
+    with running(tmp_path, profile) as served:
+        assert len(chat(served, "why?", model="llm", max_tokens=8)) > 0
+        content = [{"type": "image_url", "image_url": {"url": picture()}}]
+        look = [{"type": "text", "text": "describe this image."}, *content]
+        first, second = chat(served, look, model="vlm"), chat(served, look, model="vlm")
+        assert first == second
+        one = served.client.embeddings.create(model="embedder", input=["a dog", "a cat"])
+        rows = np.array([row.embedding for row in one.data])
+        assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-3)
+        seen = served.client.embeddings.create(model="embedder", input=picture())
+        assert len(seen.data[0].embedding) == rows.shape[1]
 
 
 # ---- the queue -----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """``doctor``: what works on this machine."""
 
+import json
 from pathlib import Path
 
 import click
@@ -8,13 +9,32 @@ import click
 @click.command()
 @click.option("--models", "file", metavar="FILE", help="Your own models.toml.")
 @click.option("--weights", metavar="DIR", help="Where weights lie, one folder a model.")
-def doctor(file: str | None, weights: str | None) -> None:
+@click.option("--store", metavar="DIR", help="The store that is looked at.")
+@click.option("--quick", is_flag=True, help="Import none of the heavy libraries.")
+@click.option("--json", "as_json", is_flag=True, help="JSON on stdout, nothing else.")
+def doctor(
+    file: str | None, weights: str | None, store: str | None, quick: bool, as_json: bool
+) -> None:
     """Say what works on this machine, and what to type where something does not."""
+    from dataclasses import asdict
+
     from visdiff_local.doctor import examine
     from visdiff_local.specs import load_registry
 
-    registry = load_registry(None if file is None else Path(file))
-    for finding in examine(registry, None if weights is None else Path(weights)):
-        mark = "ok     " if finding.state == "ok" else "missing"
-        fix = f"  →  {finding.fix}" if finding.fix else ""
-        click.echo(f"{mark}  {finding.what}{fix}")
+    place = _path(weights)
+    registry = load_registry(_path(file), place)
+    findings = examine(registry, place, _path(store), probe=not quick)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
+        return
+    topic = ""
+    for finding in findings:
+        if finding.topic != topic:
+            topic = finding.topic
+            click.echo(f"\n{topic}" if topic != "system" else topic)
+        fix = f"\n           type: {finding.fix}" if finding.fix else ""
+        click.echo(f"  {finding.state:<7}  {finding.what}{fix}")
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text).expanduser()
