@@ -233,6 +233,7 @@ def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, content: bytes, sa
 
 
 @given(st.text(max_size=40))
+@settings(deadline=None)
 def test_no_text_breaks_the_condition_parser(text: str) -> None:
     try:
         condition = parse_condition(text)
