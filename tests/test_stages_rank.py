@@ -14,8 +14,9 @@ from stage_doubles import Eyes, Space, Words, hypothesis, refs
 from visdiff_local import prompts
 from visdiff_local.errors import UsageError
 from visdiff_local.protocols import FloatArray
-from visdiff_local.stages import cascade, dedupe, evidence, rank
-from visdiff_local.stages.rank import Images
+from visdiff_local.stages import assess, cascade, dedupe, evidence, rank
+from visdiff_local.stages.assess import Rules
+from visdiff_local.stages.rank import Images, Scores
 from visdiff_local.stats import auroc
 from visdiff_local.types import Caption, ImageRef
 
@@ -41,6 +42,29 @@ def test_clip_is_the_cosine_with_the_mean_of_the_templates(monkeypatch: pytest.M
     mean = space.embed_texts(wordings).mean(axis=0)
     expected = space.embed_images([images[7]])[0] @ (mean / np.linalg.norm(mean))
     assert scores[0, 7] == pytest.approx(expected, abs=1e-6)
+
+
+def test_scores_of_very_many_images_are_halves_and_their_statistics_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rank, "HALF_ABOVE", 50)
+    monkeypatch.setattr(assess, "_COUNTED_AT_ONCE", 64)
+    images, texts = Images.of(refs("a", 90), refs("b", 60)), ["a dog", "snow", "a dog "]
+    scores = rank.clip(texts, images.refs, embedder=Space(by_name))
+    assert scores.dtype == np.float16
+    monkeypatch.setattr(rank, "HALF_ABOVE", 150)
+    whole = rank.clip(texts, images.refs, embedder=Space(by_name))
+    assert np.array_equal(whole.astype(np.float16), scores)
+    hypotheses = [hypothesis("a dog"), hypothesis("snow", "b"), hypothesis("a dog ", "b")]
+    found, expected = (
+        assess.compare(
+            hypotheses, Scores.single(values), images, Rules(), np.random.default_rng(0)
+        ).comparison
+        for values in (scores, scores.astype(np.float32))
+    )
+    for name in ("auroc", "ci", "p_value", "q_value"):
+        assert np.allclose(getattr(found, name), getattr(expected, name), rtol=1e-9, atol=0)
+    assert found.p_global == pytest.approx(expected.p_global, abs=0.05)
 
 
 def test_vqa_asks_every_question_of_every_image() -> None:
@@ -382,6 +406,18 @@ def test_evidence_for_and_against_in_both_directions() -> None:
     assert [e.id for e in for_b.against] == ["a0", "b2"]
     assert for_a.a[0].score == pytest.approx(0.9)
     assert for_a.a[0].path == str(images.refs[0].path)
+
+
+@given(hnp.arrays(np.float32, 12, elements=st.sampled_from([-1.0, 0.0, 0.25, 0.5])))
+def test_evidence_is_the_two_ends_of_the_sorted_scores(scores: FloatArray) -> None:
+    images = Images.of(refs("a", 5), refs("b", 7))
+    found = evidence.evidence(scores, images, "a", shown=4)
+    rising = sorted(range(12), key=lambda i: (scores[i], i))
+    ids = [images.refs[i].id for i in rising]
+    a, b = ([name for name in ids if name[0] == side] for side in "ab")
+    assert [e.id for e in found.a] == a[::-1][:4]
+    assert [e.id for e in found.b] == b[:4]
+    assert [e.id for e in found.against] == [b[-1], a[0], b[-2], a[1]]
 
 
 @given(hnp.arrays(np.float32, 12, elements=st.floats(-1, 1, width=32)))

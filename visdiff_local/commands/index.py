@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 _MIB = 1 << 20
+_ROWS_AT_ONCE = 4096
+"""Images whose near-duplicates are looked for together."""
 
 
 @click.group()
@@ -54,6 +56,8 @@ def search(query: str, k: int, **options: Any) -> None:
         vectors = launcher.store(config).vectors(embedder.fingerprint, embedder.dimension)
         found = vectors.nearest(_embedded(query, embedder), k)[0]
         paths = launcher.store(config).files.paths([identity for identity, _ in found])
+    if not found:
+        click.echo("no image is embedded by this model yet: run visdiff-local run A B", err=True)
     for identity, score in found:
         click.echo(f"{score:.3f}  {paths.get(identity, identity)}")
 
@@ -72,14 +76,17 @@ def duplicates(threshold: float, **options: Any) -> None:
         embedder = launcher.roles(config).embedder
         vectors = launcher.store(config).vectors(embedder.fingerprint, embedder.dimension)
         ids, matrix = vectors.matrix()
-        close = vectors.within(np.asarray(matrix, dtype=np.float32), threshold)
         files = launcher.store(config).files
-        pairs = [
-            (one, other, score)
-            for one, near in zip(ids, close, strict=True)
-            for other, score in near
-            if one < other
-        ]
+        pairs = []
+        for start in range(0, len(ids), _ROWS_AT_ONCE):
+            part = slice(start, start + _ROWS_AT_ONCE)
+            close = vectors.within(np.asarray(matrix[part], dtype=np.float32), threshold)
+            pairs += [
+                (one, other, score)
+                for one, near in zip(ids[part], close, strict=True)
+                for other, score in near
+                if one < other
+            ]
         paths = files.paths(sorted({identity for pair in pairs for identity in pair[:2]}))
     for one, other, score in sorted(pairs, key=lambda pair: -pair[2]):
         click.echo(f"{score:.3f}  {paths.get(one, one)}  {paths.get(other, other)}")

@@ -51,7 +51,9 @@ def score(
     """
     stages = [stage_function(stage, functions) for stage in ranker.split(">")]
     texts = [hypothesis.text for hypothesis in hypotheses]
-    scores = Scores.single(stages[0](texts, validate.refs))
+    first = stages[0](texts, validate.refs)
+    # A later stage's probabilities go into the same matrix, and keep their precision.
+    scores = Scores.single(first if len(stages) == 1 else first.astype(np.float32))
     alive = list(range(len(hypotheses)))
     for earlier, later in pairwise(stages):
         chosen = [hypotheses[i] for i in alive]

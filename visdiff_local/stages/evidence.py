@@ -28,11 +28,10 @@ def evidence(
     Args:
         scores: float32 (N,), of the hypothesis itself (not negated for direction "b").
     """
-    rising = np.argsort(scores, kind="stable")
     own = images.is_a if direction == "a" else ~images.is_a
-    own_rising, other_rising = rising[own[rising]], rising[~own[rising]]
-    for_own, for_other = own_rising[::-1][:shown], other_rising[:shown]
-    against = _in_turns(other_rising[::-1], own_rising, shown)
+    mine, others = np.flatnonzero(own), np.flatnonzero(~own)
+    for_own, for_other = _highest(scores, mine, shown), _lowest(scores, others, shown)
+    against = _in_turns(_highest(scores, others, shown), _lowest(scores, mine, shown), shown)
     sides = (for_own, for_other) if direction == "a" else (for_other, for_own)
     return Evidence(*(_examples(order, scores, images) for order in (*sides, against)))
 
@@ -46,6 +45,20 @@ def histogram(scores: FloatArray, images: Images, *, bins: int = BINS) -> Histog
     return Histogram(
         tuple(float(edge) for edge in edges), *(tuple(int(n) for n in side) for side in counts)
     )
+
+
+def _lowest(scores: FloatArray, members: Order, count: int) -> Order:
+    """The members with the lowest scores, lowest first; of equal ones the first."""
+    values = scores[members]
+    if count < len(values):
+        bound = np.partition(values, count - 1)[count - 1]
+        members = members[values <= bound]
+    return members[np.argsort(scores[members], kind="stable")][:count]
+
+
+def _highest(scores: FloatArray, members: Order, count: int) -> Order:
+    """The members with the highest scores, highest first; of equal ones the last."""
+    return _lowest(-scores, members[::-1], count)
 
 
 def _in_turns(first: Order, second: Order, shown: int) -> list[int]:

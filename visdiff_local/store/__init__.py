@@ -109,7 +109,8 @@ class Store:
         )
 
     def gc(self, *, older_than_days: float | None = None, max_bytes: int | None = None) -> int:
-        """Forgets what was not used for so long, then the oldest until the rest is small enough.
+        """Forgets what was not used for so long, then the oldest until the rest is small enough;
+        merges the embeddings of each model into one shard.
 
         Returns:
             Bytes that were freed.
@@ -121,6 +122,10 @@ class Store:
             self._forget(now - older_than_days * DAY)
         if max_bytes is not None:
             self._forget(self._cutoff(max_bytes))
+        for folder in self._model_folders():
+            info = _vectors_info(folder)
+            if info:
+                VectorIndex(folder, info.fingerprint, info.dimension, self._report).compact()
         self._database.shrink()
         return max(0, before - size_of(self.folder))
 

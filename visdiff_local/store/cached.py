@@ -213,6 +213,8 @@ class CachedEmbedder(Cached[Embedder]):
             index.add([unique[chunk[i]] for i in sound.tolist()], new[sound])
             vectors[chunk] = rounded(new)
             self._calls.add(computed=len(chunk))
+        if len(unique) == len(ids):
+            return vectors
         place = {id_: row for row, id_ in enumerate(unique)}
         return vectors[[place[id_] for id_ in ids]]
 

@@ -1,37 +1,38 @@
 """Embeddings in half precision: FAISS shards on disk, memory-mapped, found by content id.
 
-A model (by its fingerprint) has one folder. Each batch is a new shard of three files, each written
-whole or not at all: the index, the ids of its rows, and last a small ``.json`` with sizes and
-checksums; a shard is there when its ``.json`` is. So a killed process loses at most the batch in
-flight, and several processes append without waiting for each other. Small shards are merged into
-larger ones as they accumulate. FAISS is imported here only, and not before a vector is read or
-written.
+A model (by its fingerprint) has one folder. Each batch is a new shard (:mod:`shards`), written
+whole or not at all. So a killed process loses at most the batch in flight, and several processes
+append without waiting for each other. Small shards are merged into larger ones as they accumulate;
+a merge holds the new shard in memory.
 """
 
-import json
 import math
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.errors import MissingDependencyError
-from visdiff_local.store.disk import cannot, checksum, locked, private_folder, write_atomically
+from visdiff_local.store.disk import cannot, locked
+from visdiff_local.store.shards import (
+    DamagedShardError,
+    FloatArray,
+    HalfArray,
+    Shard,
+    labels_of,
+    raw_ids,
+    remove_shard,
+    write_shard,
+)
 
-FloatArray = npt.NDArray[np.float32]
-HalfArray = npt.NDArray[np.float16]
-LabelArray = npt.NDArray[np.int64]
-Ids = npt.NDArray[np.void]
+Result = TypeVar("Result")
 
 MERGE_AT = 8
 """Shards of like size that are merged into one; each vector is rewritten log₈(n) times in all."""
-_ID_BYTES = 32
-_ROWS_AT_ONCE = 65_536
+_ROWS_AT_ONCE = 2048
+"""Rows that are converted together: few enough to stay in the processor's cache."""
 
 
 def rounded(vectors: npt.ArrayLike) -> FloatArray:
@@ -41,66 +42,8 @@ def rounded(vectors: npt.ArrayLike) -> FloatArray:
     to the last bit. Row by row: the result does not depend on the batch.
     """
     whole = np.asarray(vectors, dtype=np.float16).astype(np.float32)
-    length = np.sqrt(np.sum(np.square(whole, dtype=np.float64), axis=1, keepdims=True))
-    return np.asarray(whole / length, dtype=np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class ShardFacts:
-    """A shard's ``.json``."""
-
-    fingerprint: str
-    dimension: int
-    count: int
-    index_crc: int
-    ids_crc: int
-
-
-class Shard:
-    """One open shard; its rows are mapped from the file, and read when they are used."""
-
-    def __init__(self, path: Path, dimension: int) -> None:
-        """Raises OSError when a file is not there, ValueError or RuntimeError when damaged."""
-        faiss = _faiss()
-        self.path = path
-        self.facts = ShardFacts(**json.loads(path.read_text(encoding="utf-8")))
-        index_file, ids_file = path.with_suffix(".faiss"), path.with_suffix(".ids")
-        if checksum(ids_file) != self.facts.ids_crc or checksum(index_file) != self.facts.index_crc:
-            raise ValueError("the checksum is wrong")
-        self.ids: Ids = np.fromfile(ids_file, dtype=f"V{_ID_BYTES}")
-        self.index = faiss.read_index(str(index_file), faiss.IO_FLAG_MMAP_IFC)
-        shape = (self.facts.count, dimension)
-        if (self.index.ntotal, self.index.d) != shape or len(self.ids) != self.facts.count:
-            raise ValueError("its parts do not fit together")
-        self.rows: HalfArray = np.asarray(_Codes(self.index, shape))
-        labels = _labels(self.ids)
-        self._order = np.argsort(labels, kind="stable")
-        self._sorted = labels[self._order]
-
-    def find(self, labels: LabelArray, ids: Ids) -> tuple[npt.NDArray[np.bool_], LabelArray]:
-        """Which ids are here, and in which row (where they are)."""
-        place = np.searchsorted(self._sorted, labels).clip(max=len(self._sorted) - 1)
-        row = self._order[place]
-        return self.ids[row] == ids, row
-
-    def names(self, labels: LabelArray) -> list[str]:
-        """Content ids of FAISS's labels."""
-        rows = self._order[np.searchsorted(self._sorted, labels)]
-        return [id_.tobytes().hex() for id_ in self.ids[rows]]
-
-
-class _Codes:
-    """A FAISS index's codes as an array that keeps the index alive."""
-
-    def __init__(self, index: Any, shape: tuple[int, int]) -> None:
-        faiss = _faiss()
-        self._index = index
-        codes = faiss.downcast_index(index.index).codes
-        bytes_ = faiss.rev_swig_ptr(codes.data(), codes.size())
-        self.__array_interface__ = {
-            **bytes_.view(np.float16).reshape(shape).__array_interface__,
-            "data": (bytes_.__array_interface__["data"][0], True),  # read-only
-        }
+    whole /= np.sqrt(np.einsum("ij,ij->i", whole, whole))[:, None]
+    return whole
 
 
 class VectorIndex:
@@ -121,16 +64,7 @@ class VectorIndex:
 
     def get(self, ids: Sequence[str]) -> tuple[npt.NDArray[np.bool_], FloatArray]:
         """Which ids are known, bool (n,), and their vectors, float32 (n, d); unknown rows are 0."""
-        found = np.zeros(len(ids), dtype=bool)
-        vectors = np.zeros((len(ids), self._dimension), dtype=np.float32)
-        raw = _raw_ids(ids)
-        labels = _labels(raw)
-        for shard in self._open():
-            here, row = shard.find(labels, raw)
-            new = here & ~found
-            vectors[new] = rounded(shard.rows[row[new]])
-            found |= new
-        return found, vectors
+        return self._without_damaged(lambda: self._get(ids))
 
     def add(self, ids: Sequence[str], vectors: npt.ArrayLike) -> None:
         """Appends rows, float (n, d), unit length; when this returns they are on the disk.
@@ -145,8 +79,8 @@ class VectorIndex:
         if not np.isfinite(halves).all():
             raise ValueError("a vector is not finite")
         if len(ids):
-            self._write(_raw_ids(ids), [halves])
-            self._merge_small()
+            write_shard(self._folder, self._fingerprint, self._dimension, raw_ids(ids), [halves])
+            self._without_damaged(self._merge_small)
 
     def matrix(self) -> tuple[tuple[str, ...], HalfArray]:
         """All ids, and their rows as float16 (n, d), mapped from one file and not copied.
@@ -154,23 +88,24 @@ class VectorIndex:
         Rows are as stored: of unit length up to the rounding to half precision (about 1e-3).
         """
         self.compact()
-        shards = self._open()
+        shards = self._without_damaged(lambda: [(s.ids, s.rows) for s in self._open()])
         if not shards:
             return (), np.zeros((0, self._dimension), dtype=np.float16)
-        return tuple(id_.tobytes().hex() for id_ in shards[0].ids), shards[0].rows
+        ids, rows = shards[0]
+        return tuple(id_.tobytes().hex() for id_ in ids), rows
 
     def compact(self) -> None:
         """Merges all shards into one. Waits for another process that does so."""
         if len(self._open()) > 1:
             with locked(self._folder / "merge.lock"):
-                self._merge(self._open())
+                self._without_damaged(lambda: self._merge(self._open()))
 
     def nearest(self, vectors: FloatArray, k: int) -> list[list[tuple[str, float]]]:
         """For each row of ``vectors`` the k best (id, inner product), best first."""
         queries = np.ascontiguousarray(vectors, dtype=np.float32)
         best: list[dict[str, float]] = [{} for _ in queries]
-        for shard in self._open():
-            scores, labels = shard.index.search(queries, min(k, shard.facts.count))
+        for shard, index in self._indexes():
+            scores, labels = index.search(queries, min(k, shard.facts.count))
             for found, row_scores, row_labels in zip(best, scores, labels, strict=True):
                 found.update(zip(shard.names(row_labels), row_scores.tolist(), strict=True))
         return [_sorted_by_score(found)[:k] for found in best]
@@ -179,12 +114,39 @@ class VectorIndex:
         """For each row all (id, inner product) above the threshold, best first."""
         queries = np.ascontiguousarray(vectors, dtype=np.float32)
         best: list[dict[str, float]] = [{} for _ in queries]
-        for shard in self._open():
-            limits, scores, labels = shard.index.range_search(queries, threshold)
+        for shard, index in self._indexes():
+            limits, scores, labels = index.range_search(queries, threshold)
             for number, found in enumerate(best):
                 part = slice(int(limits[number]), int(limits[number + 1]))
                 found.update(zip(shard.names(labels[part]), scores[part].tolist(), strict=True))
         return [_sorted_by_score(found) for found in best]
+
+    def _get(self, ids: Sequence[str]) -> tuple[npt.NDArray[np.bool_], FloatArray]:
+        found = np.zeros(len(ids), dtype=bool)
+        vectors = np.zeros((len(ids), self._dimension), dtype=np.float32)
+        raw = raw_ids(ids)
+        labels = labels_of(raw)
+        for shard in self._open():
+            here, row = shard.find(labels, raw)
+            new = np.flatnonzero(here & ~found)
+            for start in range(0, len(new), _ROWS_AT_ONCE):
+                some = new[start : start + _ROWS_AT_ONCE]
+                vectors[some] = rounded(shard.take(row[some]))
+            found[new] = True
+        return found, vectors
+
+    def _indexes(self) -> list[tuple[Shard, Any]]:
+        """All sound shards with their FAISS indexes."""
+        return self._without_damaged(lambda: [(shard, shard.index) for shard in self._open()])
+
+    def _without_damaged(self, work: Callable[[], Result]) -> Result:
+        """What ``work`` returns when it meets no damaged shard (any more)."""
+        while True:
+            try:
+                return work()
+            except DamagedShardError as damage:
+                if damage.path.exists():  # else another process has merged it away
+                    self._set_aside(damage.path, damage)
 
     def _open(self) -> list[Shard]:
         """All sound shards, those of other processes too; opens what is new."""
@@ -221,30 +183,6 @@ class VectorIndex:
             f"{path.with_suffix('.faiss')} is damaged ({reason}); its vectors are computed again"
         )
 
-    def _write(self, ids: Ids, blocks: Sequence[HalfArray]) -> Path:
-        """A new shard; ``blocks`` are its rows, part after part."""
-        faiss = _faiss()
-        private_folder(self._folder)
-        plain = faiss.IndexScalarQuantizer(
-            self._dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
-        )
-        index = faiss.IndexIDMap2(plain)
-        labels, start = _labels(ids), 0
-        for block in blocks:
-            for first in range(0, len(block), _ROWS_AT_ONCE):
-                part = block[first : first + _ROWS_AT_ONCE].astype(np.float32)
-                index.add_with_ids(part, labels[start : start + len(part)])
-                start += len(part)
-        path = self._folder / f"{uuid.uuid4().hex}.json"
-        index_file, ids_file = path.with_suffix(".faiss"), path.with_suffix(".ids")
-        write_atomically(index_file, lambda file: faiss.write_index(index, str(file)))
-        write_atomically(ids_file, ids.tofile)
-        crcs = checksum(index_file), checksum(ids_file)
-        facts = ShardFacts(self._fingerprint, self._dimension, len(ids), *crcs)
-        text = json.dumps(asdict(facts))
-        write_atomically(path, lambda file: _write_text(file, text))
-        return path
-
     def _merge_small(self) -> None:
         """Merges shards of like size where enough of them have come together."""
         tiers: dict[int, list[Shard]] = defaultdict(list)
@@ -262,36 +200,15 @@ class VectorIndex:
         if len(shards) < 2:
             return
         ids = np.concatenate([shard.ids for shard in shards])
-        _, first = np.unique(ids.view(f"S{_ID_BYTES}"), return_index=True)
+        _, first = np.unique(ids.view(f"S{ids.itemsize}"), return_index=True)
         keep = np.zeros(len(ids), dtype=bool)
         keep[first] = True
         cuts = np.cumsum([shard.facts.count for shard in shards])[:-1]
         kept = np.split(keep, cuts)
         blocks = [s.rows if k.all() else s.rows[k] for s, k in zip(shards, kept, strict=True)]
-        self._write(ids[keep], blocks)
+        write_shard(self._folder, self._fingerprint, self._dimension, ids[keep], blocks)
         for shard in shards:
-            for suffix in (".json", ".faiss", ".ids"):
-                shard.path.with_suffix(suffix).unlink(missing_ok=True)
-
-
-def _faiss() -> Any:
-    try:
-        import faiss
-    except ImportError as error:
-        raise MissingDependencyError(
-            "embeddings need FAISS: pip install faiss-gpu (Linux x86-64), else faiss-cpu"
-        ) from error
-    return faiss
-
-
-def _raw_ids(ids: Sequence[str]) -> Ids:
-    return np.frombuffer(bytes.fromhex("".join(ids)), dtype=f"V{_ID_BYTES}")
-
-
-def _labels(ids: Ids) -> LabelArray:
-    """FAISS labels: the first 63 bits of the content id, so that a shard tells what it holds."""
-    first = ids.view(">u8").reshape(-1, _ID_BYTES // 8)[:, 0]
-    return (first >> np.uint64(1)).astype(np.int64)
+            remove_shard(shard)
 
 
 def _rows_of(shards: Sequence[Shard]) -> int:
@@ -300,7 +217,3 @@ def _rows_of(shards: Sequence[Shard]) -> int:
 
 def _sorted_by_score(found: dict[str, float]) -> list[tuple[str, float]]:
     return sorted(found.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,234 @@
+"""One shard of embeddings: a FAISS index in half precision, the ids of its rows, and its facts.
+
+Three files of one name, each written whole or not at all: ``.faiss``, ``.ids``, and last a small
+``.json`` with sizes and checksums; a shard is there when its ``.json`` is. The rows are mapped, and
+their checksums taken block by block when a row of the block is first used: opening a million of
+them takes a fraction of a second, and no number comes from a row that has not been checked.
+FAISS is imported here only, and only to write and to search: a repeated run, which does neither,
+is spared its half a second.
+"""
+
+import json
+import os
+import uuid
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from visdiff_local.errors import MissingDependencyError
+from visdiff_local.store.disk import checksum, private_folder, write_atomically
+
+FloatArray = npt.NDArray[np.float32]
+HalfArray = npt.NDArray[np.float16]
+LabelArray = npt.NDArray[np.int64]
+Ids = npt.NDArray[np.void]
+
+BLOCK = 8192
+"""Rows that share a checksum."""
+_ID_BYTES = 32
+_ROWS_AT_ONCE = 65_536
+
+
+class DamagedShardError(ValueError):
+    """A row of the shard whose ``.json`` is ``path`` is not what was written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__("the checksum is wrong")
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFacts:
+    """A shard's ``.json``."""
+
+    fingerprint: str
+    dimension: int
+    count: int
+    index_bytes: int
+    frame_crc: int
+    """Of all of the index file that is no row: headers and labels."""
+    row_crcs: Sequence[int]
+    """Of each :data:`BLOCK` of rows."""
+    ids_crc: int
+
+
+class Shard:
+    """One open shard; its rows are mapped from the file, and read when they are used."""
+
+    def __init__(self, path: Path, dimension: int) -> None:
+        """Raises OSError when a file is not there, ValueError or RuntimeError when damaged."""
+        self.path = path
+        self.facts = ShardFacts(**json.loads(path.read_text(encoding="utf-8")))
+        index_file, ids_file = path.with_suffix(".faiss"), path.with_suffix(".ids")
+        if index_file.stat().st_size != self.facts.index_bytes:
+            raise ValueError("the size is wrong")
+        frame_crc = _frame_crc(index_file, self.facts.count, dimension)
+        if checksum(ids_file) != self.facts.ids_crc or frame_crc != self.facts.frame_crc:
+            raise ValueError("the checksum is wrong")
+        self.ids: Ids = np.fromfile(ids_file, dtype=f"V{_ID_BYTES}")
+        shape = (self.facts.count, dimension)
+        blocks = -(-self.facts.count // BLOCK)
+        parts = (len(self.ids), self.facts.dimension, len(self.facts.row_crcs))
+        if parts != (*shape, blocks):
+            raise ValueError("its parts do not fit together")
+        start = _rows_start(self.facts.index_bytes, *shape)
+        mapped = np.memmap(index_file, np.float16, mode="r", offset=start, shape=shape)
+        self._rows: HalfArray = np.asarray(mapped)
+        self._proved = np.zeros(blocks, dtype=bool)
+        labels = labels_of(self.ids)
+        self._order = np.argsort(labels, kind="stable")
+        self._sorted = labels[self._order]
+
+    @property
+    def rows(self) -> HalfArray:
+        """All rows, float16 (n, d), mapped; raises :class:`DamagedShardError`."""
+        self._prove(range(len(self._proved)))
+        return self._rows
+
+    @cached_property
+    def index(self) -> Any:
+        """The FAISS index, all its rows proved; raises :class:`DamagedShardError`, also where
+        another process has merged the shard away."""
+        self._prove(range(len(self._proved)))
+        faiss = load_faiss()
+        try:
+            with _utf8_name(self.path.with_suffix(".faiss"), os.O_RDONLY) as name:
+                return faiss.read_index(name, faiss.IO_FLAG_MMAP_IFC)
+        except (OSError, RuntimeError) as error:
+            raise DamagedShardError(self.path) from error
+
+    def take(self, rows: LabelArray) -> HalfArray:
+        """A copy of these rows; raises :class:`DamagedShardError`."""
+        self._prove(np.unique(rows // BLOCK).tolist())
+        return self._rows[rows]
+
+    def find(self, labels: LabelArray, ids: Ids) -> tuple[npt.NDArray[np.bool_], LabelArray]:
+        """Which ids are here, and in which row (where they are)."""
+        place = np.searchsorted(self._sorted, labels).clip(max=len(self._sorted) - 1)
+        row = self._order[place]
+        return self.ids[row] == ids, row
+
+    def names(self, labels: LabelArray) -> list[str]:
+        """Content ids of FAISS's labels."""
+        rows = self._order[np.searchsorted(self._sorted, labels)]
+        return [id_.tobytes().hex() for id_ in self.ids[rows]]
+
+    def _prove(self, blocks: Sequence[int]) -> None:
+        for block in blocks:
+            if not self._proved[block]:
+                part = self._rows[block * BLOCK : (block + 1) * BLOCK]
+                if zlib.crc32(part) != self.facts.row_crcs[block]:
+                    raise DamagedShardError(self.path)
+                self._proved[block] = True
+
+
+def write_shard(
+    folder: Path, fingerprint: str, dimension: int, ids: Ids, parts: Sequence[HalfArray]
+) -> None:
+    """A new shard in the folder; ``parts`` hold its rows, one part after the other.
+
+    Raises:
+        StoreError: it cannot be written; nothing is left that would be taken for a shard.
+    """
+    faiss = load_faiss()
+    private_folder(folder)
+    plain = faiss.IndexScalarQuantizer(
+        dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    )
+    index = faiss.IndexIDMap(plain)
+    labels, start = labels_of(ids), 0
+    for part in parts:
+        for first in range(0, len(part), _ROWS_AT_ONCE):
+            some = part[first : first + _ROWS_AT_ONCE].astype(np.float32)
+            index.add_with_ids(some, labels[start : start + len(some)])
+            start += len(some)
+    rows, step = faiss.rev_swig_ptr(plain.codes.data(), plain.codes.size()), 2 * dimension * BLOCK
+    path = folder / f"{uuid.uuid4().hex}.json"
+    index_file, ids_file = path.with_suffix(".faiss"), path.with_suffix(".ids")
+    write_atomically(index_file, lambda file: _write_index(index, file))
+    write_atomically(ids_file, ids.tofile)
+    facts = ShardFacts(
+        fingerprint,
+        dimension,
+        len(ids),
+        index_file.stat().st_size,
+        _frame_crc(index_file, len(ids), dimension),
+        [zlib.crc32(rows[first : first + step]) for first in range(0, len(rows), step)],
+        checksum(ids_file),
+    )
+    text = json.dumps(asdict(facts))
+    write_atomically(path, lambda file: _write_text(file, text))
+
+
+def remove_shard(shard: Shard) -> None:
+    """Deletes its files; its ``.json`` first, so that nobody opens what is half gone."""
+    for suffix in (".json", ".faiss", ".ids"):
+        shard.path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def raw_ids(ids: Sequence[str]) -> Ids:
+    """Content ids, 64 hex digits each, as 32 bytes each."""
+    return np.frombuffer(bytes.fromhex("".join(ids)), dtype=f"V{_ID_BYTES}")
+
+
+def labels_of(ids: Ids) -> LabelArray:
+    """FAISS labels: the first 63 bits of the content id, so that a shard tells what it holds."""
+    first = ids.view(">u8").reshape(-1, _ID_BYTES // 8)[:, 0]
+    return (first >> np.uint64(1)).astype(np.int64)
+
+
+def load_faiss() -> Any:
+    """The library; raises :class:`MissingDependencyError`."""
+    try:
+        import faiss
+    except ImportError as error:
+        raise MissingDependencyError(
+            "embeddings need FAISS: pip install faiss-gpu (Linux x86-64), else faiss-cpu"
+        ) from error
+    return faiss
+
+
+def _rows_start(size: int, count: int, dimension: int) -> int:
+    """Where the rows begin in an index file: FAISS writes headers, rows, the labels' number, and
+    the labels. Raises ValueError where the file is too small."""
+    start = size - 2 * count * dimension - 8 * (count + 1)
+    if start < 0:
+        raise ValueError("the size is wrong")
+    return start
+
+
+def _frame_crc(path: Path, count: int, dimension: int) -> int:
+    """CRC-32 of an index file without its rows."""
+    with path.open("rb") as file:
+        crc = zlib.crc32(file.read(_rows_start(path.stat().st_size, count, dimension)))
+        file.seek(2 * count * dimension, os.SEEK_CUR)
+        return zlib.crc32(file.read(), crc)
+
+
+def _write_index(index: Any, path: Path) -> None:
+    with _utf8_name(path, os.O_RDWR | os.O_CREAT) as name:
+        load_faiss().write_index(index, name)
+
+
+@contextmanager
+def _utf8_name(path: Path, flags: int) -> Iterator[str]:
+    """A name for FAISS, which takes UTF-8 alone: where the path is not, that of the open file."""
+    if os.fsencode(path).decode("utf-8", "ignore") == os.fspath(path):
+        yield os.fspath(path)
+        return
+    handle = os.open(path, flags, 0o600)
+    try:
+        yield f"/dev/fd/{handle}"
+    finally:
+        os.close(handle)
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
