@@ -41,6 +41,7 @@ def plans(registry: Registry, profile: str) -> list[Plan]:
 
 REAL = (
     *("blip2-opt-2.7b", "blip2-flan-t5-xl", "blip2-flan-t5-xxl", "llava-1.5-7b", "llava-1.5-13b"),
+    *("llava-1.6-mistral-7b", "siglip2-so400m"),
     *("qwen2.5-vl-7b", "clip-vit-bigg-14", "clip-vit-g-14", "clip-vit-h-14", "clip-vit-b-32"),
     *("vicuna-1.5-7b", "vicuna-1.5-13b", "llama-3.1-8b-instruct"),
 )

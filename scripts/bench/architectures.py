@@ -34,6 +34,14 @@ LLAMA_31_8B: Mapping[str, Any] = {
     "num_key_value_heads": 8,
     "max_position_embeddings": 131_072,
 }
+MISTRAL_7B: Mapping[str, Any] = {
+    "vocab_size": 32_064,
+    "hidden_size": 4096,
+    "intermediate_size": 14_336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+}
 QWEN25_7B: Mapping[str, Any] = {
     "vocab_size": 152_064,
     "hidden_size": 3584,
@@ -107,6 +115,16 @@ def llava(**text: Any) -> Any:
     return hf.LlavaForConditionalGeneration(config)
 
 
+def llava_next() -> Any:
+    """LLaVA-1.6 over Mistral: the tower of LLaVA-1.5, looking at tiles."""
+    config = hf.LlavaNextConfig(
+        vision_config=hf.CLIPVisionConfig(**CLIP_L_336),
+        text_config=hf.MistralConfig(**MISTRAL_7B),
+        image_token_index=32_000,
+    )
+    return hf.LlavaNextForConditionalGeneration(config)
+
+
 def blip2(text: Any) -> Any:
     """BLIP-2: EVA-CLIP g, a Q-Former of 32 queries, OPT or FLAN-T5."""
     config = hf.Blip2Config(
@@ -136,7 +154,9 @@ def clip(architecture: str) -> Any:
     """A model of open_clip's own built-in configurations; its factory does not know ``meta``."""
     import open_clip
 
-    return open_clip.CLIP(**open_clip.get_model_config(architecture))
+    numbers = dict(open_clip.get_model_config(architecture))
+    kind = open_clip.CustomTextCLIP if numbers.pop("custom_text", False) else open_clip.CLIP
+    return kind(**numbers)
 
 
 BUILDERS: Mapping[str, Callable[[], Any]] = {
@@ -145,11 +165,13 @@ BUILDERS: Mapping[str, Callable[[], Any]] = {
     "blip2-flan-t5-xxl": lambda: blip2(hf.T5Config(**FLAN_T5_XXL)),
     "llava-1.5-7b": lambda: llava(**VICUNA_7B),
     "llava-1.5-13b": lambda: llava(**VICUNA_13B),
+    "llava-1.6-mistral-7b": llava_next,
     "qwen2.5-vl-7b": qwen25_vl,
     "clip-vit-bigg-14": lambda: clip("ViT-bigG-14"),
     "clip-vit-g-14": lambda: clip("ViT-g-14"),
     "clip-vit-h-14": lambda: clip("ViT-H-14"),
     "clip-vit-b-32": lambda: clip("ViT-B-32"),
+    "siglip2-so400m": lambda: clip("ViT-SO400M-16-SigLIP2-384"),
     "vicuna-1.5-7b": lambda: llama(**VICUNA_7B),
     "vicuna-1.5-13b": lambda: llama(**VICUNA_13B),
     "llama-3.1-8b-instruct": lambda: llama(**LLAMA_31_8B),
