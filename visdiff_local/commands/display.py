@@ -69,7 +69,7 @@ def _differences(title: str, rows: list[ScoredHypothesis]) -> Table:
             escape(_printable(row.text)),
             f"{row.auroc:.2f}",
             f"{low:.2f} … {high:.2f}",
-            f"{row.q_value:.1g}",
+            _q(row.q_value),
             row.verdict,
             style="" if row.verdict == "confirmed" else "dim",
         )
@@ -88,9 +88,13 @@ def _measured(rows: list[MeasuredDifference]) -> Table:
             f"{row.mean_a:.3g}",
             f"{row.mean_b:.3g}",
             f"{row.auroc:.2f}",
-            f"{row.q_value:.1g}",
+            _q(row.q_value),
         )
     return table
+
+
+def _q(value: float) -> str:
+    return "<1e-9" if value < 1e-9 else f"{value:.1g}"
 
 
 def _printable(text: str) -> str:
