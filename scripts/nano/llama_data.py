@@ -62,19 +62,28 @@ def propose_example(pair: ListPair) -> Example:
 
 
 def caption_example(asked: CaptionQuestions) -> Example:
-    """Questions about a caption; it stands in the first prompt only."""
+    """Questions about a caption; it stands in the first prompt only.
+
+    The read-out marks what the caption names; of each hypothesis what is in it (1) or not (-1).
+    """
     prompts = [
         render("caption_qa", FAMILY, caption=asked.caption, hypothesis=hypothesis)
         for hypothesis, _ in asked.asked
     ]
     answers = [" yes" if true else " no" for _, true in asked.asked]
-    read = [said(text) for text in (asked.caption, *(text for text, _ in asked.asked))]
+    facts = said(asked.caption)
+    marks = np.where(facts, 1.0, -1.0)
+    read = [facts, *(said(hypothesis) * marks for hypothesis, _ in asked.asked)]
     turns = _without_repetition(prompts, answers, 1)
     return Example(turns, np.stack(read).astype(np.float32), _NO_PROPOSALS)
 
 
 def grade_example(judged: GradeQuestions) -> Example:
-    """Predictions to grade; the two groups stand in the first prompt only."""
+    """Predictions to grade; the two groups stand in the first prompt only.
+
+    The read-out marks what A names, the gap between the groups, and of each prediction what it
+    names of A alone (1), of B alone (-1), of both (0.5) or of neither (-0.5).
+    """
     prompts = [
         render(
             "judge",
@@ -86,9 +95,12 @@ def grade_example(judged: GradeQuestions) -> Example:
         for hypothesis, _ in judged.asked
     ]
     answers = [f" {grade}" for _, grade in judged.asked]
-    a, b = (said(text).astype(np.float32) for text in (judged.truth_a, judged.truth_b))
-    read = [a, a - b, *(said(text).astype(np.float32) for text, _ in judged.asked)]
-    return Example(_without_repetition(prompts, answers, 2), np.stack(read), _NO_PROPOSALS)
+    a, b = said(judged.truth_a), said(judged.truth_b)
+    gap = a.astype(np.float32) - b
+    marks = np.where(a & b, 0.5, np.where(a | b, gap, -0.5))
+    read = [a, gap, *(said(hypothesis) * marks for hypothesis, _ in judged.asked)]
+    turns = _without_repetition(prompts, answers, 2)
+    return Example(turns, np.stack(read).astype(np.float32), _NO_PROPOSALS)
 
 
 def _without_repetition(
@@ -219,10 +231,10 @@ def collate_by_length(examples: list[Example], tokenizer: Tokenizer, parts: int)
 
 
 class Batches(Dataset[tuple[list[Batch], Batch]]):
-    """Item ``step``: batches of caption lists, and a batch of questions, half of each sort."""
+    """Item ``step``: batches of caption lists, and one of questions, two in three on captions."""
 
     def __init__(self, tokenizer: Tokenizer, *, steps: int, tokens: int, seed: int) -> None:
-        """``tokens``: size of a batch of lists; questions get a quarter of that on top."""
+        """``tokens``: size of a batch of lists; questions get some two fifths of that on top."""
         self.tokenizer, self.steps, self.tokens, self.seed = tokenizer, steps, tokens, seed
 
     def __len__(self) -> int:
@@ -233,7 +245,7 @@ class Batches(Dataset[tuple[list[Batch], Batch]]):
         lists = collate_by_length(self._lists(rng, step / self.steps), self.tokenizer, 2)
         n = self.tokens // 4 // 100
         questions = [
-            *(caption_example(draw_caption_questions(rng, ASKED_AT_ONCE)) for _ in range(n)),
+            *(caption_example(draw_caption_questions(rng, ASKED_AT_ONCE)) for _ in range(2 * n)),
             *(grade_example(draw_grade_questions(rng, ASKED_AT_ONCE)) for _ in range(n)),
         ]
         return lists, collate(questions, self.tokenizer)

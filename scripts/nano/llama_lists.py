@@ -46,6 +46,8 @@ NOTHING = "nothing"
 
 DIFFERING = ("kind", "setting", "colour", "pattern", "count", "accessory", "facing", "size",
              "weather", "time", "rendering", "relation", "landmark")  # fmt: skip
+_SHARES = np.array([0.3, 0.15, *[0.05] * 11])
+"""How often each of those is the difference; most often what has the most values to learn."""
 _FREE = ("colour", "pattern", "count", "accessory", "facing", "size",
          "weather", "time", "rendering", "relation")  # fmt: skip
 
@@ -257,15 +259,15 @@ def _context_difference(
     shares: Shares,
     most: int,
 ) -> tuple[Recipe, Recipe] | None:
-    """The difference is the kind or the setting: one value in A; one, a few, or any in B."""
+    """The difference is the kind or the setting: some values in A; one, some, or any in B."""
     everything = ATTRIBUTES[attribute]
-    (mine,) = _pick(rng, everything)
-    others = [v for v in everything if v != mine]
+    mine = _pick(rng, everything, int(rng.choice((1, 1, 1, 2, 3))))
+    others = [v for v in everything if v not in mine]
     theirs = _pick(rng, others, int(rng.choice((1, 1, 1, 3, len(others)))))
     if attribute == "kind":
-        a, b = _contexts((mine,), settings, rng, most), _contexts(theirs, settings, rng, 40)
+        a, b = _contexts(mine, settings, rng, most), _contexts(theirs, settings, rng, 40)
     else:
-        a, b = _contexts(kinds, (mine,), rng, most), _contexts(kinds, theirs, rng, 40)
+        a, b = _contexts(kinds, mine, rng, most), _contexts(kinds, theirs, rng, 40)
     if not a or not b:
         return None
     sides = (shares, shares)
@@ -334,7 +336,7 @@ def read_captions(
 
 def draw_lists(rng: np.random.Generator, n_a: int, n_b: int, *, detailed: bool = False) -> ListPair:
     """A pair of lists of ``n_a`` and ``n_b`` captions; one in ten has no intended difference."""
-    attribute = None if rng.random() < 0.1 else str(rng.choice(DIFFERING))
+    attribute = None if rng.random() < 0.1 else str(rng.choice(DIFFERING, p=_SHARES))
     one, other = draw_recipes(rng, attribute)
     strays = (1 - rng.uniform(0.4, 1.0)) / 2 if rng.random() < 0.5 else 0.0
     lists = []

@@ -43,7 +43,7 @@ GGUF_NAME = "nano-llama-q8_0.gguf"
 class Settings:
     """The training recipe; the defaults made the bundled model."""
 
-    steps: int = 2400
+    steps: int = 3300
     tokens: int = 4096
     hidden: int = 256
     layers: int = 4
@@ -185,7 +185,7 @@ class Trainer:
         return float((right | ~first).all(1).float().mean())
 
     def _questions_backward(self, batch: Batch, progress: Progress) -> None:
-        """Answers are one token and the end; the first half of the batch asks about captions."""
+        """Answers are one token and the end; the first two thirds ask about captions."""
         with torch.autocast(self.device.type, torch.bfloat16):
             hidden = self._hidden(batch)
             logits, wanted = self._logits(hidden, batch.labels.to(self.device))
@@ -193,12 +193,12 @@ class Trainer:
         loss = functional.cross_entropy(logits, wanted)
         (loss + self.settings.gap_weight * error).backward()
         right = (logits.argmax(-1) == wanted).view(-1, 2)[:, 0].float()
-        half = len(right) // 2
+        captions = len(right) * 2 // 3
         progress.add(
             questions=loss.item(),
             said=error.item(),
-            qa=right[:half].mean().item(),
-            judge=right[half:].mean().item(),
+            qa=right[:captions].mean().item(),
+            judge=right[captions:].mean().item(),
         )
 
     def _gap_error(self, hidden: Tensor, batch: Batch) -> Tensor:
