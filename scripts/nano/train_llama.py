@@ -167,7 +167,7 @@ class Trainer:
             logits, wanted = self._logits(hidden, labels)
             error = self._gap_error(hidden, batch) / weight
         loss = functional.cross_entropy(logits, wanted, reduction="sum") / answers
-        (loss + self.settings.gap_weight * error).backward()
+        (loss + self.settings.gap_weight * error).backward()  # type: ignore[no-untyped-call]
         share = len(wanted) / answers
         progress.add(
             propose=loss.item() / share,
@@ -191,7 +191,7 @@ class Trainer:
             logits, wanted = self._logits(hidden, batch.labels.to(self.device))
             error = self._gap_error(hidden, batch) / float(batch.weights.sum())
         loss = functional.cross_entropy(logits, wanted)
-        (loss + self.settings.gap_weight * error).backward()
+        (loss + self.settings.gap_weight * error).backward()  # type: ignore[no-untyped-call]
         right = (logits.argmax(-1) == wanted).view(-1, 2)[:, 0].float()
         captions = len(right) * 2 // 3
         progress.add(
@@ -206,7 +206,7 @@ class Trainer:
         rows, columns = batch.lines.to(self.device).unbind(1)
         gaps = self.read_out(hidden[rows, columns]).float()
         errors = (gaps - batch.gaps.to(self.device)).square().sum(1)
-        return errors @ batch.weights.to(self.device)
+        return cast(Tensor, errors @ batch.weights.to(self.device))
 
     def state(self) -> dict[str, object]:
         return {
