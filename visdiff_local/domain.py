@@ -1,9 +1,9 @@
 """Is a set of images of the kind that an embedder was trained on?
 
 A small embedder that knows only one kind of picture ships the statistics of its own training
-embeddings, in ``domain.safetensors`` beside its weights: ``mean`` (d,), ``whitening`` (d, d) and
-``threshold`` (1,). An image whose Mahalanobis distance from that mean is larger than the threshold
-is outside the domain. A model without such a file is taken to know photographs at large.
+embeddings, in ``domain.safetensors`` beside its weights: ``means`` (k, d), ``whitening`` (d, d)
+and ``threshold`` (1,). An image whose Mahalanobis distance from the nearest mean (Lee et al. 2018,
+section 2.1, with clusters in place of classes) is larger than the threshold is outside the domain. A model without such a file is taken to know photographs at large.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Domain:
-    """Mean (d,); whitening (d, d), whose ``W.T @ W`` is the precision matrix; threshold."""
+    """Means (k, d); whitening (d, d), whose ``W.T @ W`` is the precision matrix; threshold."""
 
-    mean: Floats
+    means: Floats
     whitening: Floats
     threshold: float
 
@@ -33,13 +33,15 @@ def load(folder: Path) -> Domain | None:
     from safetensors.numpy import load_file
 
     tensors = load_file(path)
-    return Domain(tensors["mean"], tensors["whitening"], float(tensors["threshold"][0]))
+    return Domain(tensors["means"], tensors["whitening"], float(tensors["threshold"][0]))
 
 
 def distances(vectors: Floats, domain: Domain) -> Floats:
-    """Mahalanobis distance of each row of ``vectors`` (n, d): float32 (n,)."""
-    whitened = (vectors - domain.mean) @ domain.whitening.T
-    return np.asarray(np.linalg.norm(whitened, axis=1), dtype=np.float32)
+    """Mahalanobis distance of each row of ``vectors`` (n, d) from its nearest mean: float32 (n,)."""
+    whitened = vectors @ domain.whitening.T
+    centres = domain.means @ domain.whitening.T
+    squares = (whitened**2).sum(1)[:, None] + (centres**2).sum(1) - 2 * whitened @ centres.T
+    return np.sqrt(np.maximum(squares.min(1), 0.0)).astype(np.float32)
 
 
 def outside(vectors: Floats, domain: Domain) -> float:

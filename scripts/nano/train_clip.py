@@ -18,6 +18,7 @@ from features import features_of
 from loop import Run, timed_steps
 from pool import PATCH, SIZE, Pool, open_pool
 from safetensors.torch import save_file
+from scipy.cluster.vq import kmeans2
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -25,11 +26,12 @@ from train_eye import LAYERS, WIDTH, Eye, raw_tokens
 from truths import all_true, random_assertions, say
 from words import corpus, word_tokenizer
 
+from visdiff_local.domain import Domain, distances
 from visdiff_local.scenes.language import phrase
 from visdiff_local.scenes.vocabulary import SAYABLE
 from visdiff_local.stats import auroc
 
-DIMENSION, CONTEXT, VOCABULARY = 256, 40, 2048
+DIMENSION, CONTEXT, VOCABULARY, EOS = 256, 40, 2048, 2
 
 
 def config(vocabulary: int) -> dict[str, object]:
@@ -52,10 +54,15 @@ def config(vocabulary: int) -> dict[str, object]:
         "heads": 3,
         "layers": 3,
         "pool_type": "eos",
-        "eos_id": 2,
+        "eos_id": EOS,
         "pad_id": 0,
     }
-    return {"embed_dim": DIMENSION, "vision_cfg": vision, "text_cfg": text}
+    return {
+        "embed_dim": DIMENSION,
+        "init_logit_bias": 0.0,  # SigLIP's loss has one; without this key it would not load
+        "vision_cfg": vision,
+        "text_cfg": text,
+    }
 
 
 def build(eye: Path) -> tuple[nn.Module, object, dict[str, object]]:
@@ -108,6 +115,16 @@ def pooled(visual: nn.Module, raw: torch.Tensor) -> torch.Tensor:
     """What ``encode_image`` does after its transformer, from the tokens: (n, d), unit length."""
     x, _ = visual._pool(raw)
     return F.normalize(x @ visual.proj, dim=-1)
+
+
+def encode_short(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
+    """``encode_text`` without the padding, which under a causal mask changes nothing but time."""
+    tokens = tokens[:, : int((tokens != 0).sum(1).max())]
+    n = tokens.shape[1]
+    x = model.token_embedding(tokens) + model.positional_embedding[:n]
+    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:n, :n]))
+    end = (tokens == EOS).int().argmax(1)
+    return F.normalize(x[torch.arange(len(x)), end] @ model.text_projection, dim=-1)
 
 
 def pair_loss(scores: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -171,17 +188,19 @@ def write(model: nn.Module, tokenizer, cfg: dict[str, object], known: torch.Tens
     weights = {name: value.half().contiguous() for name, value in model.state_dict().items()}
     save_file(weights, out / "open_clip_model.safetensors")
     tokenizer.save_pretrained(out)
-    x = known.double()
-    mean = x.mean(0)
-    values, vectors = torch.linalg.eigh(torch.cov(x.T))
-    whitening = vectors / (values + 1e-3 * values.max()).sqrt()
-    distance = ((x - mean) @ whitening).norm(dim=1)
-    statistics = {
-        "mean": mean.float(),
-        "whitening": whitening.float(),
-        "threshold": distance.quantile(0.99)[None].float(),
-    }
-    save_file({n: v.contiguous() for n, v in statistics.items()}, out / "domain.safetensors")
+    save_file(domain_statistics(known.double().numpy()), out / "domain.safetensors")
+
+
+def domain_statistics(known: np.ndarray, clusters: int = 128) -> dict[str, torch.Tensor]:
+    """Cluster means and the whitening they share, as ``visdiff_local.domain`` reads them."""
+    means, nearest = kmeans2(known, clusters, minit="++", seed=0, iter=15)
+    values, vectors = np.linalg.eigh(np.cov((known - means[nearest]).T))
+    whitening = (vectors / np.sqrt(values + 1e-4 * values.max())).T
+    arrays = [array.astype(np.float32) for array in (means, whitening, np.zeros(1))]
+    distance = distances(known.astype(np.float32), Domain(arrays[0], arrays[1], 0.0))
+    arrays[2][0] = np.quantile(distance, 0.99)
+    names = ("means", "whitening", "threshold")
+    return {n: torch.from_numpy(a.copy()) for n, a in zip(names, arrays, strict=True)}
 
 
 def train(run: Run, pool: Pool, raw: np.ndarray, tokenizer, rng, options) -> None:
@@ -196,7 +215,7 @@ def train(run: Run, pool: Pool, raw: np.ndarray, tokenizer, rng, options) -> Non
         tokens = tokens_of(tokenizer, [say(one, rng) for one in told])
         with torch.autocast("cpu", dtype=torch.bfloat16):
             images = pooled(model.visual, torch.from_numpy(raw[chosen].astype(np.float32)))
-            texts = model.encode_text(tokens, normalize=True)
+            texts = encode_short(model, tokens)
         scores = images.float() @ texts.float().T * model.logit_scale.exp() + model.logit_bias
         run.step(pair_loss(scores, truth))
         if run.steps % 400 == 0:
