@@ -7,6 +7,7 @@ and the model then ignores the image, without a word; and a literal ``<image>`` 
 be taken for one more image.
 """
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -195,14 +196,11 @@ class Blip2:
         """Texts (n,); ``options`` go over those of the folder's generation_config."""
         import torch
 
-        options = {
-            "generation_config": self.opened.model.generation_config,
-            "max_new_tokens": self._max_new_tokens,
-            **options,
-        }
+        settings = copy.deepcopy(self.opened.model.generation_config)
+        settings.update(max_new_tokens=self._max_new_tokens, **options)
         with torch.inference_mode():
             ids = self.opened.model.language_model.generate(
-                **self._embedded(features, tokens), **options
+                **self._embedded(features, tokens), generation_config=settings
             )
         texts = self.opened.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [text.strip() for text in texts]

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from visdiff_local.measure.attributes import THUMBNAIL
 
 EXEMPLARS = 64
 """Images tried as exemplars: an overlay on 10% of them is met six times."""
 
-SMALLEST_SHARE = 0.15
+SMALLEST_SHARE = 0.25
 """An overlay is on at least this share of one set's images."""
 
 _SIDE, _STEP = 4, 2
@@ -89,6 +88,10 @@ def _joined(
     carried: dict[tuple[int, int], npt.NDArray[np.bool_]], side: int, in_a: npt.NDArray[np.bool_]
 ) -> list[Overlay]:
     """One overlay for each patch of neighbouring squares, told by its strongest square."""
+    if not carried:
+        return []
+    from scipy import ndimage  # slow to import, and seldom needed
+
     grid = np.zeros((side, side), np.bool_)
     for place in carried:
         grid[place] = True
@@ -120,7 +123,7 @@ def _p_of_shares(carriers: npt.NDArray[np.bool_], in_a: npt.NDArray[np.bool_]) -
     table = [
         [int((carriers & side).sum()), int((~carriers & side).sum())] for side in (in_a, ~in_a)
     ]
-    from scipy.stats import fisher_exact  # slow to import, and seldom needed
+    from scipy.stats import fisher_exact  # likewise
 
     return float(fisher_exact(table).pvalue)
 
