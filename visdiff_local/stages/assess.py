@@ -158,7 +158,7 @@ def _counted(
     counts = stats.ScoreCounts(images.is_a, len(hypotheses), rng=rng)
     for start in range(0, len(images.refs), _COUNTED_AT_ONCE):
         part = scores.values[:, start : start + _COUNTED_AT_ONCE]
-        counts.add(oriented(part, hypotheses))
+        counts.add(oriented(part, hypotheses).astype(np.float16, copy=False))
     return counts.compare(rng=rng)
 
 

@@ -5,17 +5,18 @@ their scores over the images go together; either alone is not enough ("a dog" an
 texts, "a dog" and "a leash" go together).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from visdiff_local.protocols import Embedder, FloatArray
 from visdiff_local.stages.rank import BoolArray, oriented
 from visdiff_local.stats import auroc
 from visdiff_local.stats.groups import centred_ranks
+from visdiff_local.stats.normal import quantile
 from visdiff_local.types import Hypothesis
 
 SAME_TEXT = 0.85
@@ -72,8 +73,8 @@ def adds_nothing(values: FloatArray, is_a: BoolArray, *, alpha: float = 0.05) ->
     Stepwise, in rank order: the hypothesis's ranks and the labels are both regressed on the ranks
     of all above it that did add something, and what is left of the two is correlated (partial rank
     correlation; Frisch–Waugh–Lovell). It adds something when that correlation is positive,
-    significant at ``alpha`` (one-sided t) and explains at least :data:`GAIN` of what is left.
-    The first hypothesis always adds something.
+    significant at ``alpha`` (one-sided, by Fisher's z) and explains at least :data:`GAIN` of what
+    is left. The first hypothesis always adds something.
 
     Args:
         values: float32 (M, N) scores on the explore half, ranked best first and oriented: rows of
@@ -91,8 +92,7 @@ def adds_nothing(values: FloatArray, is_a: BoolArray, *, alpha: float = 0.05) ->
             nothing[row] = row > 0
             continue
         direction = left / length
-        degrees = n - 2 - len(basis)
-        if row > 0 and not _explains(direction, labels, degrees, alpha):
+        if row > 0 and not _explains(direction, labels, n - len(basis), alpha):
             nothing[row] = True
             continue
         labels = labels - direction * (direction @ labels)
@@ -101,16 +101,17 @@ def adds_nothing(values: FloatArray, is_a: BoolArray, *, alpha: float = 0.05) ->
 
 
 def _explains(
-    direction: npt.NDArray[np.float64], labels: npt.NDArray[np.float64], degrees: int, alpha: float
+    direction: npt.NDArray[np.float64], labels: npt.NDArray[np.float64], free: int, alpha: float
 ) -> bool:
+    """``free``: images, less one for each hypothesis that was regressed on."""
     remaining = float(np.linalg.norm(labels))
-    if degrees < 1 or remaining < 1e-9:
+    if free < 4 or remaining < 1e-9:
         return False
     r = float(direction @ labels) / remaining
     if r <= 0 or r * r < GAIN:
         return False
-    t = r * np.sqrt(degrees / max(1 - r * r, 1e-12))
-    return bool(special.stdtr(degrees, -t) <= alpha)
+    z = math.atanh(min(r, 1 - 1e-12)) * math.sqrt(free - 3)
+    return z >= quantile(1 - alpha)
 
 
 def _with_similar(hypotheses: Sequence[Hypothesis], row: int, others: Sequence[int]) -> Hypothesis:

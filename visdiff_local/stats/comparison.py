@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
+from visdiff_local.stats import normal
 from visdiff_local.stats.groups import FloatArray, checked, each_block
 from visdiff_local.stats.null import PERMUTE_UP_TO, gaussian_p, null_covariance, permutation_p
 from visdiff_local.stats.separation import Z, hanley_mcneil_variance, separation
@@ -119,8 +119,8 @@ def min_detectable_auroc(
     if min(n_a, n_b) < 1 or hypotheses < 1:
         raise ValueError("both sets need an image, and there must be a hypothesis")
     null_sd = np.sqrt((n_a + n_b + 1) / (12.0 * n_a * n_b))
-    least = 0.5 - special.ndtri(alpha / hypotheses) * null_sd
-    z_power = special.ndtri(power)
+    least = 0.5 - normal.quantile(alpha / hypotheses) * null_sd
+    z_power = normal.quantile(power)
 
     def margin(area: float) -> float:
         """How far the observed AUROC, at its unlucky end, lies above what is asked for."""

@@ -4,10 +4,10 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from visdiff_local.stats.comparison import Comparison, benjamini_hochberg
 from visdiff_local.stats.groups import FloatArray, refuse_nan
+from visdiff_local.stats.normal import upper_tail
 from visdiff_local.stats.prevalence import wilson
 from visdiff_local.stats.separation import Alternative
 
@@ -81,7 +81,7 @@ def _signed_rank_p(signed: FloatArray) -> FloatArray:
         return np.minimum(np.array(tails, np.float64), 1.0)
     sd = np.sqrt((sizes**2).sum(axis=1)) / 2
     z = (positive - sizes.sum(axis=1) / 2 - 0.5) / np.where(sd > 0, sd, 1.0)
-    return np.where(sd > 0, special.ndtr(-z), 1.0)
+    return np.where(sd > 0, upper_tail(z), 1.0)
 
 
 def _signed_ranks(scores_a: npt.ArrayLike, scores_b: npt.ArrayLike) -> FloatArray:

@@ -50,5 +50,7 @@ def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike) -> FloatArray:
     k, n = np.asarray(successes, np.float64), np.asarray(trials, np.float64)
     centre = (k + Z**2 / 2) / (n + Z**2)
     half = Z / (n + Z**2) * np.sqrt(k * (n - k) / n + Z**2 / 4)
-    bounds: FloatArray = np.stack([centre - half, centre + half], axis=-1).clip(0.0, 1.0)
+    low = np.where(k == 0, 0.0, centre - half)  # exactly, whatever the rounding
+    high = np.where(k == n, 1.0, centre + half)
+    bounds: FloatArray = np.stack([low, high], axis=-1).clip(0.0, 1.0)
     return bounds

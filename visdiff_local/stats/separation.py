@@ -5,16 +5,16 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from visdiff_local.stats.groups import FloatArray, TieGroups, checked, each_block
+from visdiff_local.stats.normal import quantile, upper_tail
 
 LEVEL = 0.95
 """Coverage of every interval of this package."""
 
 Alternative = Literal["greater", "two-sided"]
 
-Z = float(special.ndtri(0.5 + LEVEL / 2))
+Z = quantile(0.5 + LEVEL / 2)
 
 EXACT_WORK = 1_000_000
 """Exact p-values where (n · N)² is at most this, n the smaller set and N both: 22 against 22."""
@@ -84,7 +84,9 @@ def interval(groups: TieGroups) -> FloatArray:
     usable = (area > 0) & (area < 1) & (variance > 0)
     inner = np.where(usable, area, 0.5)
     half = Z * np.sqrt(np.where(usable, variance, 0.0)) / (inner * (1 - inner))
-    bounds = special.expit(special.logit(inner)[:, None] + half[:, None] * np.array([-1.0, 1.0]))
+    logit = np.log(inner / (1 - inner))[:, None] + half[:, None] * np.array([-1.0, 1.0])
+    with np.errstate(over="ignore"):  # exp(−logit) is infinite where the bound is 0
+        bounds = 1 / (1 + np.exp(-logit))
     edge = ~usable
     if edge.any():
         bounds[edge] = _score_interval(area[edge], groups.n_a, groups.n_b)
@@ -106,7 +108,7 @@ def p_values(groups: TieGroups) -> FloatArray:
     excess = 0.5 * groups.doubled_u - 0.5 * n_a * n_b - 0.5
     varies = variance > 1e-9 * n_a * n_b  # a constant score leaves rounding errors
     z = excess / np.sqrt(np.where(varies, variance, 1.0))
-    return np.where(varies, special.ndtr(-z), 1.0)
+    return np.where(varies, upper_tail(z), 1.0)
 
 
 def _ties(groups: TieGroups) -> FloatArray:

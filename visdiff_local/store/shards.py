@@ -124,7 +124,7 @@ class Shard:
         for block in blocks:
             if not self._proved[block]:
                 part = self._rows[block * BLOCK : (block + 1) * BLOCK]
-                if zlib.crc32(part) != self.facts.row_crcs[block]:
+                if zlib.crc32(part.data) != self.facts.row_crcs[block]:
                     raise DamagedShardError(self.path)
                 self._proved[block] = True
 
