@@ -1,0 +1,53 @@
+"""What several benches need: pictures, memory, a configuration of models without weights."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+FAKE_MODELS = (
+    '[models.fake]\nbackend = "fake"\n'
+    '[profiles.fake]\ncaptioner = "fake"\nvlm = "fake"\nllm = "fake"\nembedder = "fake"\n'
+)
+"""A models.toml whose profile ``fake`` needs no weights."""
+
+
+def noisy_pictures(folder: Path, count: int, *, side: int = 64, seed: int = 0) -> Path:
+    """Small JPEGs, all different, of a coarse pattern with grain: quick to draw and to decode."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        coarse = rng.integers(0, 200, (4, 4, 3)).repeat(side // 4, axis=0).repeat(side // 4, axis=1)
+        grainy = (coarse + rng.integers(0, 56, (side, side, 3))).astype(np.uint8)
+        Image.fromarray(grainy).save(folder / f"{number:05d}.jpg", quality=90)
+    return folder
+
+
+def anonymous_mib() -> float:
+    """Memory of this process that is no file's, in MiB (Linux)."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("/proc/self/status has no RssAnon")
+
+
+@contextmanager
+def peak_anonymous_mib(every: float = 0.05) -> Iterator[list[float]]:
+    """Yields a list whose only number is, at the end, the most that was held meanwhile."""
+    peak, over = [anonymous_mib()], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(every):
+            peak[0] = max(peak[0], anonymous_mib())
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        watcher.join()
+        peak[0] = max(peak[0], anonymous_mib())

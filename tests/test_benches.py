@@ -1,0 +1,70 @@
+"""The benches at toy size: they run, and what they compare is equal. No time is asserted."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHES = Path(__file__).parents[1] / "scripts" / "bench"
+
+pytestmark = pytest.mark.slow
+
+
+def last_line(name: str, *options: object) -> str:
+    """Of what the bench prints; it fails by itself where results differ."""
+    command = [sys.executable, str(BENCHES / f"{name}.py"), *map(str, options)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+def test_ranking_on_disk() -> None:
+    sizes = ("--images", 24_000, "--hypotheses", 6, "--dimension", 64)  # more than are permuted
+    assert last_line("rank_million", *sizes).startswith("ratio ")
+
+
+def test_ranking_in_one_pass_and_one_at_a_time() -> None:
+    sizes = ("--images", 200, "--hypotheses", 3, "--dimension", 32, "--slow", 3)
+    assert last_line("rank_like_the_original", *sizes).startswith("ratio ")
+
+
+def test_embedding() -> None:
+    sizes = ("--images", 6, "--side", 64, "--layers", 1, "--width", 64, "--repeats", 1)
+    assert last_line("embed_pipeline", *sizes).startswith("ratio ")
+
+
+def test_a_warm_run() -> None:
+    assert "s for the warm run" in last_line("warm_run", "--images", 25, "--repeats", 1)
+
+
+def test_corrupted_images() -> None:
+    assert last_line("corrupt_images", "--images", 300).startswith("difference ")
+
+
+def test_killed_runs() -> None:
+    assert last_line("killed_runs", "--kills", 5, "--images", 20).startswith("0 results differ")
+
+
+@pytest.fixture(scope="module")
+def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import tiny
+
+    return tiny.gguf(tmp_path_factory.mktemp("gguf") / "model") / "model.gguf"
+
+
+def test_generation_in_one_batch(gguf: Path) -> None:
+    sizes = ("--gguf", gguf, "--prompts", 3, "--captions", 1, "--tokens", 4)
+    assert last_line("llm_generation", *sizes).startswith("ratio ")
+
+
+def test_questions_about_captions_in_one_batch(gguf: Path) -> None:
+    sizes = ("--gguf", gguf, "--captions", 3, "--hypotheses", 3)
+    assert last_line("caption_qa_batched", *sizes).startswith("ratio ")
+
+
+def test_questions_about_images_in_one_batch(tmp_path: Path) -> None:
+    import tiny
+
+    sizes = ("--folder", tiny.llava(tmp_path / "llava"), "--images", 2, "--hypotheses", 3)
+    assert last_line("vqa_batched", *sizes).startswith("ratio ")
