@@ -3,7 +3,8 @@
 A small embedder that knows only one kind of picture ships the statistics of its own training
 embeddings, in ``domain.safetensors`` beside its weights: ``means`` (k, d), ``whitening`` (d, d)
 and ``threshold`` (1,). An image whose Mahalanobis distance from the nearest mean (Lee et al. 2018,
-section 2.1, with clusters in place of classes) is larger than the threshold is outside the domain. A model without such a file is taken to know photographs at large.
+section 2.1, with clusters in place of classes) is larger than the threshold is outside the domain.
+A model without such a file is taken to know photographs at large.
 """
 
 from dataclasses import dataclass
@@ -37,11 +38,11 @@ def load(folder: Path) -> Domain | None:
 
 
 def distances(vectors: Floats, domain: Domain) -> Floats:
-    """Mahalanobis distance of each row of ``vectors`` (n, d) from its nearest mean: float32 (n,)."""
+    """Mahalanobis distance of each row (n, d) from its nearest mean: float32 (n,)."""
     whitened = vectors @ domain.whitening.T
     centres = domain.means @ domain.whitening.T
     squares = (whitened**2).sum(1)[:, None] + (centres**2).sum(1) - 2 * whitened @ centres.T
-    return np.sqrt(np.maximum(squares.min(1), 0.0)).astype(np.float32)
+    return np.asarray(np.sqrt(np.maximum(squares.min(1), 0.0)), dtype=np.float32)
 
 
 def outside(vectors: Floats, domain: Domain) -> float:

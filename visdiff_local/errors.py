@@ -1,4 +1,4 @@
-"""Every error that a user can meet. Each message says what is wrong, where, and what to type next."""
+"""Every error a user can meet. Each message says what is wrong, where, and what to type next."""
 
 from collections.abc import Sequence
 from typing import ClassVar

@@ -54,13 +54,13 @@ class ImageProposer(Protocol):
     def describe(
         self, groups: Sequence[Sequence[ImageRef]], prompt: str, *, seed: int, grid: bool
     ) -> list[str]:
-        """One text a group of images. ``grid``: as one picture, 10 columns; else as many pictures."""
+        """One text a group of images. ``grid``: as one picture, 10 columns; else as several."""
         ...
 
 
 @runtime_checkable
 class FeatureProposer(Protocol):
-    """Turns the difference of two sets' mean vision features into text (the paper's BLIP-2 route)."""
+    """Turns the difference of two sets' mean vision features into text, as the paper's BLIP-2."""
 
     @property
     def fingerprint(self) -> str: ...

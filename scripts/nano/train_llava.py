@@ -302,7 +302,7 @@ def main() -> None:
     model, processor = build(eye)
     vision = vision_of(model)
     learn_the_eye(vision, eye, pool, work, options)
-    features = features_of(last_tokens(vision), pool, work, "llava", options.pictures)
+    features = features_of(last_tokens(vision), pool, work, "tokens", options.pictures)
     n = len(features)
     lessons = Lessons(pool, features, processor.tokenizer, options.seed, options.questions)
     run = Run(model, work / "llava.pt", options.lr, options.minutes)
