@@ -130,13 +130,23 @@ def visdiffbench(
 
 
 @bench.command()
-@click.option("--labels", required=True, metavar="FILE.jsonl", help="Hypotheses people graded.")
+@click.option("--labels", metavar="FILE.jsonl", help="Graded by people.  [drawn scenes, exactly]")
+@click.option("--runs", type=click.IntRange(1), default=500, help="Without --labels.  [500]")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of the drawn scenes.  [0]")
 @with_options(_SHOWING, MODELS, STORE)
-def judge(labels: str, as_json: bool, quiet: bool, workspace: str | None, **options: Any) -> None:
-    """The judge against grades that people gave."""
+def judge(
+    labels: str | None,
+    runs: int,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+    workspace: str | None,
+    **options: Any,
+) -> None:
+    """The judge against grades that people gave, or that drawn scenes have by construction."""
     from visdiff_local.bench import judge as suite
 
-    known = suite.read_labels(Path(labels))
+    known = suite.read_labels(Path(labels)) if labels else suite.scene_labels(runs, seed)
     with _opened(options, workspace, quiet or as_json) as on:
         config = _configured(on)
         roles = on.launcher.roles(config, on.progress)
