@@ -213,3 +213,17 @@ def test_lists_grow_with_progress():
     assert max(max(list_sizes(rng, 0.0)) for _ in range(200)) == 6
     assert max(max(list_sizes(rng, 1.0)) for _ in range(200)) == 20
     assert min(min(list_sizes(rng, 1.0)) for _ in range(200)) >= 3
+
+
+def test_llama_cpp_reads_the_exported_model_as_transformers_does(tokenizer, tmp_path):
+    pytest.importorskip("llama_cpp")
+    from scripts.nano.gguf_export import verify, write_gguf
+    from scripts.nano.train_llama import Settings, build_model
+
+    torch.manual_seed(0)
+    model = build_model(Settings(hidden=128, layers=2, intermediate=128), tokenizer).eval()
+    for parameter in model.parameters():  # far from its start, so that a wrong layout shows
+        torch.nn.init.normal_(parameter, std=0.2)
+    write_gguf(model, tokenizer, tmp_path / "model.gguf")
+    prompt = propose_example(draw_lists(np.random.default_rng(0), 5, 5)).turns[0][0]
+    assert verify(tmp_path / "model.gguf", model, tokenizer, [prompt, "Ünï 漢字 😀\n"]) < 0.1

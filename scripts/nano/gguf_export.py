@@ -128,7 +128,8 @@ def verify(
         llm.eval(ids)
         found = torch.tensor(llm.scores[: len(ids)]).float().log_softmax(-1)
         with torch.inference_mode():
-            wanted = model(torch.tensor([ids])).logits[0].float().log_softmax(-1)
-        likely = wanted > -8  # what is never said may differ: quantization moves it freely
+            logits = model(torch.tensor([ids], device=model.device)).logits[0]
+        wanted = logits.float().cpu().log_softmax(-1)
+        likely = wanted > -8  # what is never said may differ
         worst = max(worst, float((found - wanted)[likely].abs().max()))
     return worst

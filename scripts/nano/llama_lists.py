@@ -32,7 +32,7 @@ MIN_Z = 1.5
 """Smallest pooled two-proportion z-score: one picture in five is no difference."""
 NOTHING = "nothing"
 
-_SHARES = np.array([0.3, 0.15, *[0.05] * 11])
+_SHARES = np.array([0.38, 0.18, *[0.04] * 11])
 """How often each of those is the difference; most often what has the most values to learn."""
 
 

@@ -16,6 +16,7 @@ from visdiff_local.scenes.world import (
     ATTRIBUTES,
     DEFAULTS,
     GROUP_OF,
+    KIND_GROUPS,
     Scene,
     is_held_out,
     sample_scene,
@@ -102,7 +103,9 @@ def _ask(scene: Scene, rng: np.random.Generator) -> tuple[str, bool]:
 
 
 def _near_miss(scene: Scene, rng: np.random.Generator) -> Assertion:
-    """Another value of an attribute that the caption names, if it names that."""
+    """Another value of an attribute that the caption names, or another group of kinds."""
+    if rng.random() < 0.15:
+        return "group", _choose(rng, [g for g in KIND_GROUPS if g != GROUP_OF[scene.kind]])
     named = [
         name for name in ATTRIBUTES
         if name in SAYABLE and scene.get(name) not in (DEFAULTS.get(name), "none")
