@@ -43,6 +43,14 @@ def tokenizer(*special: str, frame: str = "<s> $A") -> PreTrainedTokenizerFast:
     )
 
 
+def shuffle(model: Any) -> None:
+    """Other random weights in place of the model's own."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.normal_()
+
+
 def _spread(model: Any) -> Any:
     """Makes random logits differ enough between inputs that an error shows."""
     torch.manual_seed(0)

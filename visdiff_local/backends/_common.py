@@ -286,11 +286,13 @@ def defused(text: str, special: Sequence[str]) -> str:
 @contextmanager
 def opening(spec: ModelSpec, folder: Path) -> Iterator[None]:
     """Turns what a library raises over unusable weights into one error that says what to type."""
+    from safetensors import SafetensorError
+
     try:
         yield
     except VisdiffError:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         if is_out_of_memory(error):
             raise OutOfMemoryError(
                 f"{spec.name}: not enough memory to open it; choose a smaller profile "

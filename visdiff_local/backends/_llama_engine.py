@@ -10,7 +10,6 @@ more of it (measured: 5e-3 of a probability, one greedy reply of 70 from a rando
 the price of speed on a GPU; the same call with the same prompts still gives the same replies.
 """
 
-import ctypes
 import logging
 import os
 from collections import deque
@@ -23,6 +22,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from visdiff_local.backends._common import dependency
+from visdiff_local.backends._llama_vocabulary import Vocabulary
 from visdiff_local.errors import (
     MissingDependencyError,
     OutOfMemoryError,
@@ -34,6 +34,8 @@ from visdiff_local.protocols import FloatArray
 SLOTS = {"gpu": 64, "cpu": 1}
 """Sequences that are decoded together. On a CPU a batch gains little (2.5 times for a tiny model),
 and one at a time gives the same reply in any company, to the bit."""
+LEAST_REPLY = 32
+"""Tokens: a prompt that leaves less of the context than this is an error, not a cut reply."""
 _BATCH = 1024
 """Tokens that are decoded together."""
 _TINY = 64 << 20
@@ -70,8 +72,10 @@ class Engine:
 
     Args:
         path: the GGUF, or its first shard.
-        context: most tokens of one sequence. The cache holds twice as many, shared by all.
+        context: most tokens of one sequence. The cache holds twice as many where several sequences
+            are decoded together, shared by all.
         device: ``auto`` (a GPU when the library was built for one), ``cpu`` or ``cuda``.
+        slots: sequences decoded together; :data:`SLOTS` unless given.
 
     Raises:
         WeightsError: the file is no GGUF that this library reads.
@@ -87,11 +91,10 @@ class Engine:
         logging.getLogger("llama-cpp-python").setLevel(logging.CRITICAL)
         self.library: Any = llama_cpp
         self.context = context
-        self._pool = 2 * context
         self._slots = slots or SLOTS["gpu" if _gpu(llama_cpp, device) else "cpu"]
+        self._pool = context if self._slots == 1 else 2 * context
         self._model: Any = self._open_model(path, _gpu(llama_cpp, device))
-        self._vocab: Any = llama_cpp.llama_model_get_vocab(self._model)
-        self.vocabulary = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
+        self.vocabulary = Vocabulary(llama_cpp, self._model)
         try:
             self._context: Any = self._open_context(_gpu(llama_cpp, device))
         except OutOfMemoryError:
@@ -150,58 +153,6 @@ class Engine:
             self.library.llama_model_free(self._model)
             self._model = None
 
-    # ---- vocabulary ------------------------------------------------------------------------------
-
-    def tokenize(self, text: str, *, start: bool = False, special: bool = False) -> list[int]:
-        """Token ids.
-
-        Args:
-            start: with the model's begin-of-text token, where it wants one; never with its end.
-            special: read ``<|…|>`` and the like as special tokens.
-        """
-        raw = text.encode()
-        room = len(raw) + 8
-        ids = (ctypes.c_int32 * room)()
-        count = self.library.llama_tokenize(self._vocab, raw, len(raw), ids, room, start, special)
-        if count < 0:
-            raise UsageError(f"llama.cpp cannot tokenize a prompt of {len(raw)} bytes")
-        found = list(ids[:count])
-        if start and found and self.library.llama_vocab_get_add_eos(self._vocab):
-            found.pop()
-        return found
-
-    def text(self, ids: Sequence[int], *, special: bool = False) -> str:
-        """The text of token ids; what is no UTF-8 becomes U+FFFD."""
-        return b"".join(self._piece(token, special) for token in ids).decode("utf-8", "replace")
-
-    def _piece(self, token: int, special: bool) -> bytes:
-        buffer = ctypes.create_string_buffer(256)
-        size = self.library.llama_token_to_piece(self._vocab, token, buffer, 256, 0, special)
-        return buffer.raw[: max(size, 0)]
-
-    def ends(self, token: int) -> bool:
-        """Whether the token ends a reply."""
-        return bool(self.library.llama_vocab_is_eog(self._vocab, token))
-
-    def special_token(self, name: str) -> str:
-        """The text of the ``bos`` or ``eos`` token; empty where the model has none."""
-        token = getattr(self.library, f"llama_vocab_{name}")(self._vocab)
-        return self.text([token], special=True) if token >= 0 else ""
-
-    def special_tokens(self) -> list[str]:
-        """The texts of all control tokens."""
-        control = (
-            token
-            for token in range(self.vocabulary)
-            if self.library.llama_vocab_is_control(self._vocab, token)
-        )
-        return [self.text([token], special=True) for token in control]
-
-    def chat_template(self) -> str:
-        """The Jinja2 chat template inside the GGUF; empty where there is none."""
-        template = self.library.llama_model_chat_template(self._model, None)
-        return template.decode("utf-8") if template else ""
-
     @contextmanager
     def grammar(self, gbnf: str) -> Iterator[Any]:
         """The compiled grammar, a llama.cpp sampler; clone it for each sequence.
@@ -209,7 +160,9 @@ class Engine:
         Raises:
             UsageError: it is not valid GBNF.
         """
-        sampler = self.library.llama_sampler_init_grammar(self._vocab, gbnf.encode(), b"root")
+        sampler = self.library.llama_sampler_init_grammar(
+            self.vocabulary.handle, gbnf.encode(), b"root"
+        )
         if not sampler:
             raise UsageError(f"llama.cpp cannot read this grammar: {gbnf[:200]}")
         try:
@@ -225,17 +178,18 @@ class Engine:
         """Decodes every prompt and hands the logits behind it to its reader, until that has enough.
 
         Args:
-            room: most tokens that a reader goes on with.
+            room: most tokens that a reader goes on with; fewer where the context ends before.
 
         Raises:
-            UsageError: a prompt and its reply do not fit the context; names the numbers.
+            UsageError: a prompt leaves no room for a reply in the context; names the numbers.
         """
         longest = max((len(prompt) for prompt in prompts), default=0)
-        if longest + room > self.context:
+        least = min(room, LEAST_REPLY)
+        if longest + least > self.context:
             raise UsageError(
-                f"a prompt of {longest} tokens and a reply of up to {room} do not fit a context of "
-                f"{self.context}; raise context for this model in models.toml, or use fewer or "
-                "shorter captions (--samples)"
+                f"a prompt of {longest} tokens and a reply of at least {least} do not fit a "
+                f"context of {self.context}; raise context for this model in models.toml, or use "
+                "fewer or shorter captions (--samples)"
             )
         if any(not prompt for prompt in prompts):
             raise UsageError("a prompt is empty")
@@ -243,7 +197,12 @@ class Engine:
         shared = _common_start(prompts)
         self._prefill(prompts[0][:shared] if prompts else [])
         waiting = deque(
-            _Sequence(reader, list(prompt[shared:]), shared, len(prompt) - shared + room)
+            _Sequence(
+                reader,
+                list(prompt[shared:]),
+                shared,
+                reserved=min(len(prompt) + room, self.context) - shared,
+            )
             for prompt, reader in zip(prompts, readers, strict=True)
         )
         self._decode_all(waiting, shared)
@@ -290,7 +249,7 @@ class Engine:
         finished: list[_Sequence] = []
         for row, sequence in complete:
             following = sequence.reader.read(self._logits(row))
-            if following is None:
+            if following is None or sequence.position >= self.context:
                 finished.append(sequence)
             else:
                 sequence.pending.append(following)
@@ -316,7 +275,7 @@ class Engine:
 
     def _logits(self, row: int) -> FloatArray:
         pointer = self.library.llama_get_logits_ith(self._context, row)
-        return np.ctypeslib.as_array(pointer, shape=(self.vocabulary,))
+        return np.ctypeslib.as_array(pointer, shape=(self.vocabulary.size,))
 
 
 def _gpu(library: Any, device: str) -> bool:

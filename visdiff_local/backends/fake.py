@@ -105,7 +105,8 @@ class Fake:
         """(n, k), rows sum to 1."""
         rows = [[self._rng("choose", p, o).random() for o in options] for p in prompts]
         shares = np.array(rows, dtype=np.float64).reshape(len(prompts), len(options))
-        return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+        shares /= shares.sum(axis=1, keepdims=True)
+        return shares.astype(np.float32)
 
     # ---- embeddings ------------------------------------------------------------------------------
 
@@ -120,7 +121,8 @@ class Fake:
     def _directions(self, kind: str, keys: Sequence[str]) -> FloatArray:
         rows = [self._rng(kind, key).normal(size=DIMENSION) for key in keys]
         vectors = np.array(rows, dtype=np.float64).reshape(len(keys), DIMENSION)
-        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors.astype(np.float32)
 
     def _rng(self, *parts: object) -> np.random.Generator:
         return seeded(0, self.fingerprint, *parts)

@@ -77,7 +77,7 @@ class LlamaCpp:
         self.engine = engine
         self._wrap = wrap
         self._special = special
-        self._bos = engine.special_token("bos")
+        self._bos = engine.vocabulary.special_token("bos")
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +105,7 @@ class LlamaCpp:
                 )
                 readers = [
                     Reply(
-                        self.engine.ends,
+                        self.engine.vocabulary.ends,
                         room=max_tokens,
                         temperature=temperature,
                         rng=seeded(seed, prompt),
@@ -114,7 +114,7 @@ class LlamaCpp:
                     for prompt in distinct
                 ]
                 self.engine.run([self.tokens(p) for p in distinct], readers, room=max_tokens)
-            return [self.engine.text(reader.tokens).strip() for reader in readers]
+            return [self.engine.vocabulary.text(reader.tokens).strip() for reader in readers]
 
         return unique(list(prompts), replies)
 
@@ -146,11 +146,13 @@ class LlamaCpp:
         said = self._wrap(prompt)
         # A template may write the begin-of-text token itself; twice would be once too often.
         start = not (self._special and self._bos and said.startswith(self._bos))
-        return self.engine.tokenize(said, start=start, special=self._special)
+        return self.engine.vocabulary.tokenize(said, start=start, special=self._special)
 
     def option_ids(self, options: Sequence[str]) -> list[list[int]]:
         """The tokens that stand for each option alone."""
-        return _answers.answer_ids(self.engine.tokenize, self.engine.text, options)
+        return _answers.answer_ids(
+            self.engine.vocabulary.tokenize, self.engine.vocabulary.text, options
+        )
 
 
 def _chat(spec: ModelSpec, engine: Engine) -> Callable[[str], str]:
@@ -164,7 +166,7 @@ def _chat(spec: ModelSpec, engine: Engine) -> Callable[[str], str]:
             f'{spec.name}: chat = "{spec.chat}" is unknown; choose one of: '
             + ", ".join(f'"{name}"' for name in CHATS)
         )
-    source = engine.chat_template()
+    source = engine.vocabulary.chat_template()
     if not source:
         raise WeightsError(
             f'{spec.name}: the GGUF has no chat template; set chat = "vicuna" or "" in models.toml'
@@ -182,7 +184,7 @@ def _by_template(name: str, source: str, engine: Engine) -> Callable[[str], str]
     def refuse(why: str) -> None:
         raise TemplateError(why)
 
-    special = engine.special_tokens()
+    special = engine.vocabulary.special_tokens()
     try:
         template = environment.from_string(source, globals={"raise_exception": refuse})
     except TemplateError as error:
@@ -192,8 +194,8 @@ def _by_template(name: str, source: str, engine: Engine) -> Callable[[str], str]
         return template.render(
             messages=[{"role": "user", "content": defused(prompt, special)}],
             add_generation_prompt=True,
-            bos_token=engine.special_token("bos"),
-            eos_token=engine.special_token("eos"),
+            bos_token=engine.vocabulary.special_token("bos"),
+            eos_token=engine.vocabulary.special_token("eos"),
         )
 
     return wrap
@@ -202,8 +204,10 @@ def _by_template(name: str, source: str, engine: Engine) -> Callable[[str], str]
 def check(model: LlamaCpp) -> None:
     """The self-test; raises :class:`SelfTestError` that names the likely cause."""
     engine = model.engine
-    size = engine.vocabulary
-    selftest.tokenizer_fits(engine.tokenize, engine.text, rows=size, size=size)
+    size = engine.vocabulary.size
+    selftest.tokenizer_fits(
+        engine.vocabulary.tokenize, engine.vocabulary.text, rows=size, size=size
+    )
     selftest.yes_and_no(model.option_ids(("yes", "no")))
     prompts = ["Is there a red dog in the picture? Answer:", "Is there a bird? Answer:", "1 2 3"]
     together = model.choose(prompts, ("yes", "no"))

@@ -35,7 +35,9 @@ from visdiff_local.types import ImageRef
 
 CONFIG = "open_clip_config.json"
 _BATCH = {"cuda": 128, "cpu": 32}
-_PREFERRED = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")
+_PREFERRED = tuple(
+    f"{name}.safetensors" for name in ("open_clip_model", "open_clip_pytorch_model", "model")
+)
 """What open_clip itself looks for first, in this order."""
 
 

@@ -243,16 +243,20 @@ def check(model: Vlm) -> None:
     asked = [model.make.wrap(f"is there a {thing}?") for thing in ("dog", "big red dog")]
     first, second = selftest.pictures()
     try:
-        items = [model.make.inputs(asked[0].whole, [picture]) for picture in (first, second)]
+        items = [
+            model.make.inputs(asked[0].whole, [first]),
+            model.make.inputs(asked[1].whole, [second]),  # longer: the first one is padded
+        ]
         _image_tokens(model, items[0])
         alone = np.concatenate([model.direct_logits([item]) for item in items])
         together = model.direct_logits(items)
+        other = model.direct_logits([model.make.inputs(asked[0].whole, [second])])
     except (ValueError, TypeError, IndexError, RuntimeError) as error:
         raise SelfTestError(
             f"the processor and the model do not fit ({error}); likely cause: a processor_config "
             "or preprocessor_config of another model, or an incomplete one"
         ) from error
-    selftest.images_matter(alone[0], alone[1], "the image tokens are not those of the model")
+    selftest.images_matter(alone[0], other[0], "the image tokens are not those of the model")
     tolerance = _hf.tolerance(model.opened)
     selftest.padding_is_harmless(alone[0], together[0], tolerance)
     selftest.padding_is_harmless(alone[1], together[1], tolerance)
