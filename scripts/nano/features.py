@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from pool import Pool
 from torch import nn
+
+from scripts.nano.pool import Pool
 
 Features = npt.NDArray[np.float16]
 

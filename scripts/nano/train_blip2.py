@@ -1,6 +1,6 @@
 """Trains nano-blip2: the frozen eye, a Q-Former and a small OPT that captions what they see.
 
-python scripts/nano/train_blip2.py POOL EYE OUT --minutes 12
+python -m scripts.nano.train_blip2 POOL EYE OUT --minutes 12
 """
 
 import argparse
@@ -9,13 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from features import features_of
-from loop import Run, save_half, timed_steps
-from pool import Pool, open_pool
 from torch import nn
 from torch.nn import functional as F
-from train_eye import HEADS, SIZE, WIDTH, Eye, raw_tokens, vision_config
 from transformers import (
+    AddedToken,
     Blip2Config,
     Blip2ForConditionalGeneration,
     Blip2Processor,
@@ -23,8 +20,12 @@ from transformers import (
     BlipImageProcessor,
     OPTConfig,
 )
-from words import corpus, word_tokenizer
 
+from scripts.nano.features import features_of
+from scripts.nano.loop import Run, save_half, timed_steps
+from scripts.nano.pool import Pool, open_pool
+from scripts.nano.train_eye import HEADS, SIZE, WIDTH, Eye, raw_tokens, vision_config
+from scripts.nano.words import corpus, word_tokenizer
 from visdiff_local.scenes.language import caption
 
 QUERIES, VOCABULARY = 16, 2048
@@ -32,6 +33,7 @@ QUERIES, VOCABULARY = 16, 2048
 
 def build(eye: Path) -> tuple[Blip2ForConditionalGeneration, Blip2Processor]:
     tokenizer = word_tokenizer(corpus(), VOCABULARY, ["<image>"])
+    tokenizer.add_tokens([AddedToken("yes", lstrip=True, single_word=True)])  # for questions
     processor = Blip2Processor(
         image_processor=BlipImageProcessor(
             size={"height": SIZE, "width": SIZE}, image_mean=[0.5] * 3, image_std=[0.5] * 3

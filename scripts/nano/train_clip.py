@@ -4,7 +4,7 @@ The renderer knows which phrase is true of which picture, so every pair in a bat
 loss is SigLIP's (a sigmoid for each pair), balanced within each phrase, since ranking pictures by
 one phrase is what it is for.
 
-    python scripts/nano/train_clip.py POOL EYE OUT --minutes 12
+    python -m scripts.nano.train_clip POOL EYE OUT --minutes 12
 """
 
 import argparse
@@ -14,18 +14,18 @@ from pathlib import Path
 import numpy as np
 import open_clip
 import torch
-from features import features_of
-from loop import Run, timed_steps
-from pool import PATCH, SIZE, Pool, open_pool
 from safetensors.torch import save_file
 from scipy.cluster.vq import kmeans2
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from train_eye import LAYERS, WIDTH, Eye, raw_tokens
-from truths import all_true, random_assertions, say
-from words import corpus, word_tokenizer
 
+from scripts.nano.features import features_of
+from scripts.nano.loop import Run, timed_steps
+from scripts.nano.pool import PATCH, SIZE, Pool, open_pool
+from scripts.nano.train_eye import LAYERS, WIDTH, Eye, raw_tokens
+from scripts.nano.truths import all_true, random_assertions, say
+from scripts.nano.words import corpus, word_tokenizer
 from visdiff_local.domain import Domain, distances
 from visdiff_local.scenes.language import phrase
 from visdiff_local.scenes.vocabulary import SAYABLE

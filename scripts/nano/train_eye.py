@@ -3,7 +3,7 @@
 Targets come from the renderer: every attribute of the picture, and for every patch what covers it
 (dense labels are what makes so small a ViT learn at all). Resumes from its checkpoint.
 
-    python scripts/nano/train_eye.py POOL OUT --minutes 40
+    python -m scripts.nano.train_eye POOL OUT --minutes 40
 """
 
 import argparse
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from loop import Run, timed_steps
-from pool import GRID, NAMES, PATCH, SIZE, Pool, open_pool
 from torch import nn
 from torch.nn import functional as F
 from transformers import Blip2VisionConfig, Blip2VisionModel
 
+from scripts.nano.loop import Run, timed_steps
+from scripts.nano.pool import GRID, NAMES, PATCH, SIZE, Pool, open_pool
 from visdiff_local.scenes.world import ATTRIBUTES, COLOURLESS, FACINGS, RELATIONS, TIMES
 
 WIDTH, LAYERS, HEADS = 192, 6, 3

@@ -4,7 +4,7 @@ Two steps. The eye has no norm before its blocks and CLIP's tower has one, so th
 learns to give the eye's features (minutes). It is then frozen, and the language side learns to
 describe pictures and to answer "does this image contain …?".
 
-    python scripts/nano/train_llava.py POOL EYE OUT --minutes 15
+    python -m scripts.nano.train_llava POOL EYE OUT --minutes 15
 """
 
 import argparse
@@ -13,12 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from features import features_of
-from loop import Run, save_half, timed_steps
-from pool import GRID, PATCH, SIZE, Pool, open_pool
 from torch import nn
 from torch.nn import functional as F
-from train_eye import HEADS, LAYERS, WIDTH, Batches, Eye, raw_tokens
 from transformers import (
     CLIPImageProcessor,
     CLIPVisionConfig,
@@ -27,9 +23,13 @@ from transformers import (
     LlavaForConditionalGeneration,
     LlavaProcessor,
 )
-from truths import all_true, random_assertions, say
-from words import corpus, word_tokenizer
 
+from scripts.nano.features import features_of
+from scripts.nano.loop import Run, save_half, timed_steps
+from scripts.nano.pool import GRID, PATCH, SIZE, Pool, open_pool
+from scripts.nano.train_eye import HEADS, LAYERS, WIDTH, Batches, Eye, raw_tokens
+from scripts.nano.truths import all_true, random_assertions, say
+from scripts.nano.words import corpus, word_tokenizer
 from visdiff_local.scenes.language import caption
 
 VOCABULARY, PATCHES = 2048, GRID * GRID

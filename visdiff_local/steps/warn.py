@@ -19,12 +19,16 @@ def about_sets(sets: Sets, folds: Sequence[Fold], config: RunConfig) -> Iterator
             plural = "" if n == 1 else "s"
             yield f"{letter} has only {n} image{plural}: expect little; {FEW} or more are wanted"
         if source.skipped:
-            yield f"{len(source.skipped)} files of {letter} were left out; run.json says why"
+            count = len(source.skipped)
+            files = "file was" if count == 1 else "files were"
+            yield f"{count} {files} left out of {letter}; the report and run.json say why"
     identical = {ref.id for ref in sets.a.images} == {ref.id for ref in sets.b.images}
     if identical:
         yield "A and B are the same images: there is nothing to find"
     elif sets.shared:
-        yield f"{len(sets.shared)} images are in both A and B, byte by byte"
+        count = len(sets.shared)
+        images = "image is" if count == 1 else "images are"
+        yield f"{count} {images} in both A and B, byte by byte"
     if not config.hypotheses and config.stats == "trusted":
         yield from _about_halves(folds[0])
     if config.paired_by is not None:
