@@ -1,8 +1,10 @@
 """What several benches need: pictures, memory, a configuration of models without weights."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,32 @@ FAKE_MODELS = (
     '[profiles.fake]\ncaptioner = "fake"\nvlm = "fake"\nllm = "fake"\nembedder = "fake"\n'
 )
 """A models.toml whose profile ``fake`` needs no weights."""
+
+
+@dataclass
+class Seconds:
+    """What a piece of work took: on the clock, and of processor time (all threads added), which
+    other work on the same machine disturbs less."""
+
+    wall: float = 0.0
+    processor: float = 0.0
+
+    def __truediv__(self, other: "Seconds") -> "Seconds":
+        return Seconds(self.wall / other.wall, self.processor / other.processor)
+
+    def times(self, factor: float) -> "Seconds":
+        return Seconds(self.wall * factor, self.processor * factor)
+
+
+@contextmanager
+def timed(into: Seconds) -> Iterator[None]:
+    """Adds what the block takes."""
+    wall, processor = time.perf_counter(), time.process_time()
+    try:
+        yield
+    finally:
+        into.wall += time.perf_counter() - wall
+        into.processor += time.process_time() - processor
 
 
 def noisy_pictures(folder: Path, count: int, *, side: int = 64, seed: int = 0) -> Path:
