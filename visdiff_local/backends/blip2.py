@@ -197,7 +197,7 @@ class Blip2:
         import torch
 
         settings = copy.deepcopy(self.opened.model.generation_config)
-        settings.update(max_new_tokens=self._max_new_tokens, **options)
+        settings.update(**{"max_new_tokens": self._max_new_tokens, **options})
         with torch.inference_mode():
             ids = self.opened.model.language_model.generate(
                 **self._embedded(features, tokens), generation_config=settings
