@@ -10,7 +10,7 @@ import pytest
 
 from visdiff_local.specs import Registry, load_registry
 from visdiff_local.weights import memory, throughput
-from visdiff_local.weights.plan import LARGEST_BATCH, Plan, make_plan
+from visdiff_local.weights.plan import CPU_BATCH, LARGEST_BATCH, Plan, make_plan
 
 CARDS = (8.0, 12.0, 16.0, 24.0, 48.0)
 WHOLE = ("vision_tower", "multi_modal_projector", "visual", "vision_model", "qformer")
@@ -109,7 +109,8 @@ def test_workstation_opens_in_turn_until_all_fit_at_24(registry: Registry) -> No
     by_card = {plan.gpu_gib: plan for plan in plans(registry, "workstation-24gb")}
     everything = ("llava-1.5-7b", "llama-3.1-8b-instruct", "clip-vit-bigg-14")
     assert by_card[8].in_turn == everything
-    assert by_card[16].in_turn == everything
+    assert by_card[16].resident == everything[:1]
+    assert by_card[16].in_turn == everything[1:]
     assert by_card[24].resident == everything
     assert by_card[24].in_turn == ()
     assert by_card[8].on_cpu == ()
@@ -135,7 +136,10 @@ def test_without_a_gpu_everything_is_on_the_cpu(registry: Registry) -> None:
 
 
 def test_the_largest_batches_are_those_the_backends_start_with() -> None:
-    from visdiff_local.backends import blip2, open_clip, vlm
+    from visdiff_local.backends import _llama_engine, blip2, open_clip, vlm
+
+    assert _llama_engine.SLOTS["gpu"] == LARGEST_BATCH["llama_cpp"]
+    assert _llama_engine.SLOTS["cpu"] == CPU_BATCH["llama_cpp"]
 
     for module, name in ((blip2, "blip2"), (vlm, "vlm"), (open_clip, "open_clip")):
         assert module._BATCH["cuda"] == LARGEST_BATCH[name]  # type: ignore[attr-defined,index]

@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -206,9 +207,9 @@ def llama(folder: Path, tiny: bool, device: str) -> list[Row]:
         written = rate(lambda: model.complete(prompts[:8], max_tokens=64), 8)
         most = used_gib() - before
     layers = -1 if device == "cuda" else 0
-    bare = llama_cpp.Llama(
-        str(where / "model.gguf"), n_ctx=2048, n_gpu_layers=layers, flash_attn=True, verbose=False
-    )
+    settings = {"n_ctx": 2048, "n_gpu_layers": layers, "flash_attn": device == "cuda"}
+    with repacking(device == "cuda"):
+        bare = llama_cpp.Llama(str(where / "model.gguf"), **settings, verbose=False)
 
     def ask() -> None:
         for prompt in prompts:
@@ -242,6 +243,26 @@ def one_process() -> list[Row]:
             raise RuntimeError("torch and faiss disagree in one process")
     fast = rate(lambda: index.search(vectors[:256], 5), 256)
     return [Row("one-process", "torch and faiss agree", fast, fast, peak())]
+
+
+@contextmanager
+def repacking(allowed: bool) -> Iterator[None]:
+    """Whether weights may be repacked for a CPU's matrix unit, which crashes llama-cpp-python
+    0.3.36; its ``Llama`` has no option for it."""
+    from llama_cpp import llama_cpp as library
+
+    defaults = library.llama_model_default_params
+
+    def changed() -> Any:
+        parameters = defaults()
+        parameters.use_extra_bufts = allowed
+        return parameters
+
+    library.llama_model_default_params = changed
+    try:
+        yield
+    finally:
+        library.llama_model_default_params = defaults
 
 
 # ---- what they share -----------------------------------------------------------------------------

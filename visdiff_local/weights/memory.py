@@ -17,6 +17,8 @@ PROMPT_TOKENS = 96
 """Words around the image in a question or a request for a caption."""
 LLAMA_BLOCK = 512
 """Tokens that llama.cpp computes at a time (``n_ubatch``)."""
+LLAMA_POOL = 2
+"""Contexts that the cache holds, shared by all sequences that are decoded together."""
 
 _HALF = 2
 _SINGLE = 4
@@ -58,17 +60,25 @@ def fixed_bytes(spec: ModelSpec) -> float:
     if spec.backend in ("llama_cpp", "llama_server"):
         # The logits of one block, in float32, are the largest of llama.cpp's compute buffers.
         logits = LLAMA_BLOCK * spec.size.vocabulary * _SINGLE
-        return logits + LLAMA_BLOCK * _SINGLE * (6 * spec.size.width + 3 * spec.size.mlp)
+        block = LLAMA_BLOCK * _SINGLE * (6 * spec.size.width + 3 * spec.size.mlp)
+        return logits + block + cache_bytes(spec)
     return 0.0
 
 
+def cache_bytes(spec: ModelSpec) -> float:
+    """Keys and values that llama.cpp holds, whatever the number of sequences."""
+    if spec.size is None:
+        return 0.0
+    return float(LLAMA_POOL * spec.context * spec.size.kv_bytes_per_token)
+
+
 def item_bytes(spec: ModelSpec) -> float:
-    """Working memory of each image, or each sequence of a language model, in a batch."""
+    """Working memory of each image in a batch; llama.cpp's sequences share what is there."""
     size = spec.size
     if size is None:
         return 0.02 * spec.memory_gib * GIB + 8e6
     if spec.backend in ("llama_cpp", "llama_server"):
-        return float(spec.context * size.kv_bytes_per_token)
+        return 0.0
     image = _vision_bytes(size.vision) if size.vision else 0.0
     if not size.layers:
         return image

@@ -17,6 +17,7 @@ from visdiff_local.specs import BackendName, ModelSpec, Profile, Registry, Role
 from visdiff_local.weights import throughput
 from visdiff_local.weights.memory import (
     GIB,
+    cache_bytes,
     disk_bytes,
     fixed_bytes,
     item_bytes,
@@ -27,12 +28,18 @@ LARGEST_BATCH: Mapping[BackendName, int] = {
     "blip2": 64,
     "vlm": 16,
     "open_clip": 128,
-    "llama_cpp": 8,
+    "llama_cpp": 64,
     "llama_server": 1,
     "fake": 1,
 }
 """What the backends start with; more gains nothing on today's cards."""
-CPU_BATCH: Mapping[BackendName, int] = {**LARGEST_BATCH, "blip2": 8, "vlm": 4, "open_clip": 32}
+CPU_BATCH: Mapping[BackendName, int] = {
+    **LARGEST_BATCH,
+    "blip2": 8,
+    "vlm": 4,
+    "open_clip": 32,
+    "llama_cpp": 1,
+}
 
 CONTEXT_GIB = 0.6
 """CUDA's own context and the libraries' kernels and workspaces."""
@@ -177,20 +184,20 @@ class _Fit:
 def _fit(spec: ModelSpec, usable: float) -> _Fit:
     weights, fixed, item = weights_bytes(spec), fixed_bytes(spec), item_bytes(spec)
     batch = LARGEST_BATCH[spec.backend]
-    while batch > 1 and weights + fixed + batch * item > usable:
+    while item and batch > 1 and weights + fixed + batch * item > usable:
         batch //= 2
     if weights + fixed + batch * item <= usable:
         return _Fit(weights, fixed + batch * item, batch, "gpu")
     layers = spec.size.layers if spec.size is not None else 0
     if spec.backend == "llama_cpp" and layers:
         # Each layer takes its weights and its part of the keys and values along.
-        a_layer = (weights + item) / layers
-        count = floor((usable - fixed) / a_layer)
+        cache = cache_bytes(spec)
+        count = floor((usable - (fixed - cache)) / ((weights + cache) / layers))
         if count > 0:
             part = count / layers
-            off_card = (weights + item) * (1 - part)
-            on_card = weights * part, fixed + item * part
-            return _Fit(*on_card, 1, "gpu and cpu layers", count, off_card)
+            off_card = (weights + cache) * (1 - part)
+            on_card = weights * part, fixed - cache * (1 - part)
+            return _Fit(*on_card, batch, "gpu and cpu layers", count, off_card)
     alone = weights_bytes(spec, gpu=False)
     batch = CPU_BATCH[spec.backend]
     working = fixed + batch * item
