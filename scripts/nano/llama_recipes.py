@@ -78,9 +78,15 @@ def _mixture(values: Sequence[str], shares: np.ndarray) -> Share:
     return tuple(values), cumulative
 
 
-def _background(name: str, rng: np.random.Generator) -> Share:
-    """How an attribute that is not the difference behaves: usual, fixed, few values, or free."""
+def _background(name: str, busy: float, rng: np.random.Generator) -> Share:
+    """How an attribute that is not the difference behaves: usual, fixed, few values, or free.
+
+    ``busy`` is the share of attributes that may be other than usual (or fixed).
+    """
     values = ATTRIBUTES[name]
+    if rng.random() > busy:
+        has_usual = name in DEFAULTS and name != "facing"
+        return _only(DEFAULTS[name] if has_usual else pick(rng, values)[0])
     mode = rng.random()
     if mode < 0.4 and name in DEFAULTS and name != "facing":
         return _only(DEFAULTS[name])
@@ -149,7 +155,8 @@ def _try_recipes(rng: np.random.Generator, attribute: str | None) -> tuple[Recip
     kinds, settings = _suitable(attribute or "kind")
     if rng.random() < 0.75:  # a narrow context, as benchmark pairs have
         kinds, settings = pick(rng, kinds, int(rng.integers(1, 4))), pick(rng, settings, 3)
-    shares = {name: _background(name, rng) for name in _FREE}
+    busy = rng.uniform(0.2, 1.0)
+    shares = {name: _background(name, busy, rng) for name in _FREE}
     shares["landmark"] = _mixture(ATTRIBUTES["landmark"][1:], rng.dirichlet(np.ones(2)))
     most = int(rng.integers(1, 4)) if rng.random() < 0.7 else 40
     if attribute in ("kind", "setting"):
