@@ -309,7 +309,7 @@ def test_domain_statistics_tell_strange_images(place: Path, monkeypatch: Any) ->
     folder = place / "weights" / "space"
     folder.mkdir(parents=True)
     eye = np.eye(colours.DIMENSION, dtype=np.float32)
-    strange = {"mean": eye[3] * 9, "whitening": eye, "threshold": np.ones(1, np.float32)}
+    strange = {"means": eye[3:5] * 9, "whitening": eye, "threshold": np.ones(1, np.float32)}
     save_file(strange, folder / "domain.safetensors")
     monkeypatch.setattr(registry, "BUNDLED", folder)
     content = loaded(run(place))

@@ -191,9 +191,9 @@ def write(model: nn.Module, tokenizer, cfg: dict[str, object], known: torch.Tens
     save_file(domain_statistics(known.double().numpy()), out / "domain.safetensors")
 
 
-def domain_statistics(known: np.ndarray, clusters: int = 128) -> dict[str, torch.Tensor]:
+def domain_statistics(known: np.ndarray, clusters: int = 1024) -> dict[str, torch.Tensor]:
     """Cluster means and the whitening they share, as ``visdiff_local.domain`` reads them."""
-    means, nearest = kmeans2(known, clusters, minit="++", seed=0, iter=15)
+    means, nearest = kmeans2(known, clusters, minit="random", seed=0, iter=8)
     values, vectors = np.linalg.eigh(np.cov((known - means[nearest]).T))
     whitening = (vectors / np.sqrt(values + 1e-4 * values.max())).T
     arrays = [array.astype(np.float32) for array in (means, whitening, np.zeros(1))]
@@ -255,7 +255,8 @@ def main() -> None:
     aurocs = phrase_aurocs(model, tokenizer, seen, pool.codes[n - 4096 : n])
     result = {"steps": run.steps, "seconds": round(run.seconds), "auroc": summary(aurocs)}
     result["worst"] = sorted((round(v, 3), f"{a}: {b}") for (a, b), v in aurocs.items())[:12]
-    write(model, tokenizer, cfg, embed_pool(model.visual, raw, 0, min(n, 20_000)), options.out)
+    known = embed_pool(model.visual, raw, 0, min(n - 4096, 40_000))
+    write(model, tokenizer, cfg, known, options.out)
     (work / "clip.json").write_text(json.dumps(result, indent=1))
     print(json.dumps(result))
 

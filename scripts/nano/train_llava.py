@@ -32,7 +32,7 @@ from scripts.nano.truths import all_true, random_assertions, say
 from scripts.nano.words import corpus, word_tokenizer
 from visdiff_local.scenes.language import caption
 
-VOCABULARY, PATCHES = 2048, GRID * GRID
+VOCABULARY, PATCHES, ANSWER_WEIGHT = 2048, GRID * GRID, 6.0
 PROMPTS = {"short": "describe this image.", "detailed": "describe this image in detail."}
 QUESTION = "does this image contain {}?"
 TEMPLATE = (
@@ -175,6 +175,7 @@ class Lessons:
         at = head.index(image)
         self.prefix = head[:at] + [image] * PATCHES + head[at + 1 :]
         self.image_at = at
+        self.yes_no = torch.tensor([self._answer(word)[0] for word in ("yes", "no")])
         self._cut = len(head)
 
     def _ids(self, asked: str) -> list[int]:
@@ -249,8 +250,10 @@ def lesson_loss(model, lessons: Lessons, batch) -> torch.Tensor:
     )
     known = targets != -100
     logits = model.lm_head(out.last_hidden_state[known]).float()
-    # a caption has many tokens and an answer two: the words after yes/no count for little
-    return F.cross_entropy(logits, targets[known])
+    wanted = targets[known]
+    # an answer is one word among the many of a caption, and must not count for as little
+    weight = torch.where(torch.isin(wanted, lessons.yes_no), ANSWER_WEIGHT, 1.0)
+    return (F.cross_entropy(logits, wanted, reduction="none") * weight).sum() / weight.sum()
 
 
 @torch.no_grad()
