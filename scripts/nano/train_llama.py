@@ -2,10 +2,10 @@
 
     python -m scripts.nano.train_llama --work WORK --out visdiff_local/assets/nano/nano-llama
 
-Resumes from the last checkpoint in WORK; about two hours on one busy CPU core. Only the answers are learned as text; beside them a
-linear read-out, dropped afterwards, must tell at the end of *every* line of the caption lists how
-far the frequencies of all attribute values are apart so far. Proposing is counting, and this gives
-a hundred times as many lessons in counting as the few lines of an answer.
+Resumes from the last checkpoint in WORK; takes about two hours on one CPU core. Only the answers
+are learned as text; beside them a linear read-out, dropped afterwards, must tell at the end of
+*every* line of the caption lists how far the frequencies of all attribute values are apart so far.
+Proposing is counting, and this gives many more lessons in counting than the few lines of an answer.
 """
 
 import argparse
