@@ -109,7 +109,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
-    with open_model(load_registry().model("nano-llama"), options.folder, device="cpu") as model:
+    spec = load_registry().model("nano-llama")
+    unpinned = spec.model_copy(update={"files": dict.fromkeys(spec.files, "")})  # new weights too
+    with open_model(unpinned, options.folder, device="cpu") as model:
         pairs = options.pairs
         result = {
             "propose 20+20": measure_proposing(model, pairs, rng, n=20),
