@@ -83,7 +83,7 @@ def complete(words: list[str], tmp_path: Path) -> None:
         "OMP_NUM_THREADS": "1",
     }
     done = subprocess.run(
-        words, capture_output=True, text=True, timeout=550, check=False, env=environment
+        words, capture_output=True, text=True, timeout=1500, check=False, env=environment
     )
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "run" / "run.json").read_text())
@@ -92,12 +92,16 @@ def complete(words: list[str], tmp_path: Path) -> None:
 
 
 @in_namespace
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_everything_works_without_a_network(program: list[str], tmp_path: Path) -> None:
     """Not even loopback is up in there."""
     complete(["unshare", "-rn", *program], tmp_path)
 
 
 @traced
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_nothing_tries_to_reach_beyond_this_machine(program: list[str], tmp_path: Path) -> None:
     log = tmp_path / "trace"
     complete(["strace", "-f", "-e", "trace=network", "-o", str(log), *program], tmp_path)

@@ -14,8 +14,10 @@ import pytest
 from safetensors.numpy import save
 from small_hub import COMMIT, SmallHub
 
+import visdiff_local
 from visdiff_local.errors import UsageError, WeightsError
-from visdiff_local.specs import ModelSpec, load_registry
+from visdiff_local.registry import find_weights
+from visdiff_local.specs import ROLES, ModelSpec, load_registry
 from visdiff_local.weights import disk
 from visdiff_local.weights.choose import choose
 from visdiff_local.weights.import_ import import_pack
@@ -282,6 +284,43 @@ def test_another_version_is_replaced_as_a_whole(packed: Path, tmp_path: Path) ->
     (there / "tiny" / "old.safetensors").write_bytes(b"old")
     assert import_pack(packed, there)[0].state == "replaced"
     assert sorted(path.name for path in (there / "tiny").iterdir()) == NEEDED
+
+
+NANO = load_registry().profile("nano")
+NANO_IS_HERE = all(find_weights(load_registry().model(NANO.model_of(role)), None) for role in ROLES)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(not NANO_IS_HERE, reason="the nano models are not here")
+def test_the_nano_profile_is_packed_imported_and_run(tmp_path: Path) -> None:
+    out, there = tmp_path / "nano.tar", tmp_path / "there"
+    done = command("pack", "nano", "--to", out)
+    assert done.returncode == 0, done.stderr
+    assert "nano-llava" in done.stdout
+    done = command("import", out, "--weights", there)
+    assert done.returncode == 0, done.stderr
+    known = json.loads(command("verify", "nano", "--weights", there, "--json").stdout)
+    assert {Path(model["folder"]).parent for model in known} == {there}
+    assert {(model["problem"], model["without_checksum"]) for model in known} == {("", 0)}
+    original = find_weights(load_registry().model("nano-clip"), None)
+    assert original is not None
+    assert sorted(p.name for p in (there / "nano-clip").iterdir()) == sorted(
+        p.name for p in original.iterdir()
+    )
+    demo = Path(visdiff_local.__file__).parent / "assets" / "demo"
+    words = ["run", demo / "a", demo / "b", "--profile", "nano", "--weights", there]
+    words += ["--store", tmp_path / "store", "--out", tmp_path / "run", "--rounds", "1"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "visdiff_local", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "run" / "run.json").exists()
 
 
 def rewrite(packed: Path, change: dict[str, bytes | None]) -> None:
