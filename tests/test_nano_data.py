@@ -227,3 +227,22 @@ def test_llama_cpp_reads_the_exported_model_as_transformers_does(tokenizer, tmp_
     write_gguf(model, tokenizer, tmp_path / "model.gguf")
     prompt = propose_example(draw_lists(np.random.default_rng(0), 5, 5)).turns[0][0]
     assert verify(tmp_path / "model.gguf", model, tokenizer, [prompt, "Ünï 漢字 😀\n"]) < 0.1
+
+
+def test_training_goes_on_from_an_exported_model(tokenizer, tmp_path):
+    from scripts.nano.gguf_export import write_gguf
+    from scripts.nano.gguf_import import load_weights, read_tokenizer
+    from scripts.nano.train_llama import Settings, build_model
+
+    shape = Settings(hidden=128, layers=2, intermediate=128)
+    model, other = build_model(shape, tokenizer).eval(), build_model(shape, tokenizer).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    write_gguf(model, tokenizer, tmp_path / "model.gguf")
+    load_weights(tmp_path / "model.gguf", other)
+    text = propose_example(draw_lists(np.random.default_rng(0), 5, 5)).turns[0][0] + " Ünï 漢字 😀"
+    ids = read_tokenizer(tmp_path / "model.gguf").encode(text).ids
+    assert ids == tokenizer.encode(text).ids
+    with torch.inference_mode():
+        mine, theirs = (each(torch.tensor([ids])).logits for each in (model, other))
+    torch.testing.assert_close(mine, theirs, atol=0.05, rtol=0.01)  # float16 in between

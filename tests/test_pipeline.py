@@ -10,6 +10,7 @@ import colours
 import numpy as np
 import pytest
 from colours import Colours, draw
+from PIL import Image, ImageEnhance
 
 from visdiff_local import registry, results
 from visdiff_local.cli import main
@@ -259,6 +260,22 @@ def test_pairs_are_tested_as_pairs(place: Path) -> None:
     assert sum(histogram["a"]) == sum(histogram["b"])
     assert "pairs are tested" in " ".join(content["warnings"])
     assert best(content, "a")["verdict"] == "confirmed"
+
+
+def test_partners_that_are_nearly_the_same_are_no_finding(place: Path) -> None:
+    """That a picture of A and its own partner in B are alike is what pairs are for."""
+    draw(place / "a", ["red"] * 30, seed=5)
+    rows = ["path,group_name,scene"]
+    for i in range(30):
+        with Image.open(place / "a" / f"{i:03d}.png") as image:
+            ImageEnhance.Brightness(image).enhance(0.97).save(place / "b" / f"{i:03d}.png")
+        rows += [f"{side}/{i:03d}.png,{side},{i}" for side in "ab"]
+    (place / "table.csv").write_text("\n".join(rows) + "\n")
+    table = [str(place / "table.csv"), "--a", "a", "--b", "b"]
+    unpaired = " ".join(loaded(run(place, *table))["warnings"])
+    paired = " ".join(loaded(run(place, *table, "--paired-by", "scene"))["warnings"])
+    assert "30 image(s) of A have a near-duplicate in B" in unpaired
+    assert "near-duplicate" not in paired
 
 
 def test_ctrl_c_keeps_what_was_finished(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -231,7 +231,7 @@ def collate_by_length(examples: list[Example], tokenizer: Tokenizer, parts: int)
 
 
 class Batches(Dataset[tuple[list[Batch], Batch]]):
-    """Item ``step``: batches of caption lists, and one of questions, two in three on captions."""
+    """Item ``step``: batches of caption lists, and one of questions, the first half on captions."""
 
     def __init__(self, tokenizer: Tokenizer, *, steps: int, tokens: int, seed: int) -> None:
         """``tokens``: size of a batch of lists; questions get some two fifths of that on top."""
@@ -243,9 +243,9 @@ class Batches(Dataset[tuple[list[Batch], Batch]]):
     def __getitem__(self, step: int) -> tuple[list[Batch], Batch]:
         rng = np.random.default_rng([self.seed, step])
         lists = collate_by_length(self._lists(rng, step / self.steps), self.tokenizer, 2)
-        n = self.tokens // 4 // 100
+        n = self.tokens // 256
         questions = [
-            *(caption_example(draw_caption_questions(rng, ASKED_AT_ONCE)) for _ in range(2 * n)),
+            *(caption_example(draw_caption_questions(rng, ASKED_AT_ONCE)) for _ in range(n)),
             *(grade_example(draw_grade_questions(rng, ASKED_AT_ONCE)) for _ in range(n)),
         ]
         return lists, collate(questions, self.tokenizer)

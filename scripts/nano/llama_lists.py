@@ -127,8 +127,8 @@ def read_captions(
 
 
 def draw_lists(rng: np.random.Generator, n_a: int, n_b: int, *, detailed: bool = False) -> ListPair:
-    """A pair of lists of ``n_a`` and ``n_b`` captions; one in ten has no intended difference."""
-    attribute = None if rng.random() < 0.1 else str(rng.choice(DIFFERING, p=_SHARES))
+    """A pair of lists of ``n_a`` and ``n_b`` captions; one in five has no intended difference."""
+    attribute = None if rng.random() < 0.2 else str(rng.choice(DIFFERING, p=_SHARES))
     one, other = draw_recipes(rng, attribute)
     strays = (1 - rng.uniform(0.4, 1.0)) / 2 if rng.random() < 0.5 else 0.0
     lists = []

@@ -29,6 +29,9 @@ UNKNOWN_WORDS = (
 )  # fmt: skip
 """Ordinary words from outside the drawn-scene world: whatever holds one is graded 0."""
 
+KIND_SHARE = 0.3
+"""Of truths about kinds, of which there are more to tell apart than values of anything else."""
+
 
 @dataclass(frozen=True)
 class CaptionQuestions:
@@ -51,9 +54,9 @@ def _choose(rng: np.random.Generator, values: Sequence[str]) -> str:
     return values[int(rng.integers(len(values)))]
 
 
-def _wording(rng: np.random.Generator) -> np.random.Generator | None:
-    """Half of all texts in the canonical wording."""
-    return rng if rng.random() < 0.5 else None
+def _wording(rng: np.random.Generator, canonical: float = 0.5) -> np.random.Generator | None:
+    """``canonical``: how often a text has the canonical wording."""
+    return None if rng.random() < canonical else rng
 
 
 def _any_assertion(rng: np.random.Generator) -> Assertion:
@@ -117,7 +120,7 @@ def _near_miss(scene: Scene, rng: np.random.Generator) -> Assertion:
 def draw_truth(rng: np.random.Generator, *, held_out: bool = False) -> Truth:
     """A difference as benchmark pairs have it, with or without a shared context."""
     while True:
-        attribute = _choose(rng, DIFFERING)
+        attribute = "kind" if rng.random() < KIND_SHARE else _choose(rng, DIFFERING)
         mine, theirs = (_choose(rng, SAYABLE[attribute]) for _ in range(2))
         if attribute in DEFAULTS and rng.random() < 0.4 and DEFAULTS[attribute] != "none":
             theirs = DEFAULTS[attribute]
@@ -222,7 +225,7 @@ def _predict(truth: Truth, rng: np.random.Generator) -> tuple[str, int]:
     wanted = int(rng.integers(3))
     for _ in range(12):
         make = _ASKED[wanted][int(rng.integers(len(_ASKED[wanted])))]
-        text = conjunction(_compatible(make(truth, rng)), _wording(rng))
+        text = conjunction(_compatible(make(truth, rng)), _wording(rng, canonical=0.2))
         if wanted == 0 and rng.random() < 0.12:
             text = _with_unknown_word(text, rng)
         if grade(text, truth) == wanted:

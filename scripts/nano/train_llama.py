@@ -2,8 +2,9 @@
 
     python -m scripts.nano.train_llama --work WORK --out visdiff_local/assets/nano/nano-llama
 
-Resumes from the last checkpoint in WORK; takes about two hours on one CPU core. Only the answers
-are learned as text; beside them a linear read-out, dropped afterwards, must tell at the end of
+Resumes from the last checkpoint in WORK; takes about two hours on one CPU core. ``--start-from``
+goes on from a finished GGUF instead, at ``--start-at`` of the schedule. Only the answers are
+learned as text; beside them a linear read-out, dropped afterwards, must tell at the end of
 *every* line of the caption lists how far the frequencies of all attribute values are apart so far.
 Proposing is counting, and this gives many more lessons in counting than the few lines of an answer.
 """
@@ -25,6 +26,7 @@ from torch.utils.data import DataLoader
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from scripts.nano.gguf_export import quantize_q8_0, verify, write_gguf
+from scripts.nano.gguf_import import load_weights, read_tokenizer
 from scripts.nano.llama_data import (
     END_OF_TEXT,
     IGNORED,
@@ -63,6 +65,7 @@ class Settings:
     gap_weight: float = 1.0
     optimizer: str = "muon"
     seed: int = 20
+    start_at: int = 0
 
 
 def build_model(settings: Settings, tokenizer: Tokenizer) -> LlamaForCausalLM:
@@ -111,7 +114,7 @@ class Trainer:
     """Model, read-out, optimizers and the step counter: all that a checkpoint holds."""
 
     def __init__(self, settings: Settings, tokenizer: Tokenizer, device: torch.device) -> None:
-        self.settings, self.device, self.step = settings, device, 0
+        self.settings, self.device, self.step = settings, device, settings.start_at
         self.newline = tokenizer.encode("\n").ids[0]
         self.model = build_model(settings, tokenizer).to(device)
         self.read_out = nn.Linear(settings.hidden, len(VALUES)).to(device)
@@ -139,9 +142,8 @@ class Trainer:
         """Linear warm-up, then a cosine down to a hundredth."""
         done = self.step / self.settings.steps
         cosine = 0.505 + 0.495 * math.cos(math.pi * done)
-        return (
-            self.settings.learning_rate * min(1.0, (self.step + 1) / self.settings.warmup) * cosine
-        )
+        warm = min(1.0, (self.step + 1 - self.settings.start_at) / self.settings.warmup)
+        return self.settings.learning_rate * warm * cosine
 
     def train(self, lists: list[Batch], questions: Batch, progress: Progress) -> None:
         """One optimizer step."""
@@ -195,7 +197,7 @@ class Trainer:
         return float((right | ~first).all(1).float().mean())
 
     def _questions_backward(self, batch: Batch, progress: Progress) -> None:
-        """Answers are one token and the end; the first two thirds ask about captions."""
+        """Answers are one token and the end; the first half asks about captions."""
         with torch.autocast(self.device.type, torch.bfloat16):
             hidden = self._hidden(batch)
             logits, wanted = self._logits(hidden, batch.labels.to(self.device))
@@ -203,7 +205,7 @@ class Trainer:
         loss = functional.cross_entropy(logits, wanted)
         (loss + self.settings.gap_weight * error).backward()  # type: ignore[no-untyped-call]
         right = (logits.argmax(-1) == wanted).view(-1, 2)[:, 0].float()
-        captions = len(right) * 2 // 3
+        captions = len(right) // 2
         progress.add(
             questions=loss.item(),
             said=error.item(),
@@ -212,9 +214,15 @@ class Trainer:
         )
 
     def _gap_error(self, hidden: Tensor, batch: Batch) -> Tensor:
-        """Weighted sum of the squared errors of the read-out."""
+        """Weighted sum of the squared errors of the read-out.
+
+        Where training goes on from a GGUF the read-out is new, and learns alone at first.
+        """
         rows, columns = batch.lines.to(self.device).unbind(1)
-        gaps = self.read_out(hidden[rows, columns]).float()
+        told = hidden[rows, columns]
+        if 0 < self.settings.start_at <= self.step < self.settings.start_at + self.settings.warmup:
+            told = told.detach()
+        gaps = self.read_out(told).float()
         errors = (gaps - batch.gaps.to(self.device)).square().sum(1)
         return cast(Tensor, errors @ batch.weights.to(self.device))
 
@@ -240,11 +248,15 @@ class Trainer:
             optimizer.load_state_dict(saved)
 
 
-def load_tokenizer(work: Path, seed: int) -> Tokenizer:
-    """The tokenizer of this training, made on its first run."""
+def load_tokenizer(work: Path, seed: int, start_from: Path | None) -> Tokenizer:
+    """The tokenizer of this training, made (or taken over) on its first run."""
     path = work / "tokenizer.json"
     if not path.exists():
-        build_tokenizer(VOCABULARY_SIZE, np.random.default_rng(seed)).save(str(path))
+        if start_from is not None:
+            tokenizer = read_tokenizer(start_from)
+        else:
+            tokenizer = build_tokenizer(VOCABULARY_SIZE, np.random.default_rng(seed))
+        tokenizer.save(str(path))
     return Tokenizer.from_file(str(path))
 
 
@@ -278,13 +290,22 @@ def export(model: LlamaForCausalLM, tokenizer: Tokenizer, work: Path, out: Path)
     return target.with_suffix(".partial").rename(target)
 
 
-def run(settings: Settings, work: Path, device: torch.device, minutes_between: float) -> Trainer:
-    """Trains from the last checkpoint in ``work`` to the end."""
+def run(
+    settings: Settings,
+    work: Path,
+    device: torch.device,
+    *,
+    start_from: Path | None,
+    minutes_between: float,
+) -> Trainer:
+    """Trains from the last checkpoint in ``work``, or else from ``start_from``, to the end."""
     work.mkdir(parents=True, exist_ok=True)
-    tokenizer = load_tokenizer(work, settings.seed)
+    tokenizer = load_tokenizer(work, settings.seed, start_from)
     trainer, checkpoint = Trainer(settings, tokenizer, device), work / "checkpoint.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
+    elif start_from is not None:
+        load_weights(start_from, trainer.model)
     batches = Batches(tokenizer, steps=settings.steps, tokens=settings.tokens, seed=settings.seed)
     loader = DataLoader(
         batches,
@@ -315,20 +336,23 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--checkpoint-minutes", type=float, default=3.0)
+    parser.add_argument("--start-from", type=Path, help="a nano-llama GGUF to go on from")
     for name, default in Settings().__dict__.items():
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=type(default), default=default)
     arguments = vars(parser.parse_args())
     torch.set_num_threads(arguments["threads"])
     settings = Settings(**{name: arguments[name] for name in Settings().__dict__})
+    work, start_from = arguments["work"], arguments["start_from"]
     trainer = run(
         settings,
-        arguments["work"],
+        work,
         torch.device(arguments["device"]),
-        arguments["checkpoint_minutes"],
+        start_from=start_from,
+        minutes_between=arguments["checkpoint_minutes"],
     )
-    tokenizer = load_tokenizer(arguments["work"], settings.seed)
-    print(export(trainer.model, tokenizer, arguments["work"], arguments["out"]))
+    tokenizer = load_tokenizer(work, settings.seed, start_from)
+    print(export(trainer.model, tokenizer, work, arguments["out"]))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 Two steps. The eye has no norm before its blocks and CLIP's tower has one, so the copied tower first
 learns to give the eye's features (minutes). It is then frozen, and the language side learns to
-describe pictures and to answer "does this image contain …?".
+describe pictures and to answer "does this image contain …?". A finished model can be trained on:
 
-    python -m scripts.nano.train_llava POOL EYE OUT --minutes 15
+    python -m scripts.nano.train_llava POOL OUT --eye EYE/eye.pt --minutes 35
+    python -m scripts.nano.train_llava POOL OUT --start-from visdiff_local/assets/nano/nano-llava
 """
 
 import argparse
@@ -285,27 +286,51 @@ def answers(model, processor, pool: Pool, chosen: np.ndarray, seed: int) -> floa
     return hits / len(chosen)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("pool", "eye", "out"):
-        parser.add_argument(name, type=Path)
-    parser.add_argument("--minutes", type=float, default=15)
-    parser.add_argument("--tower-minutes", type=float, default=4)
-    parser.add_argument("--batch", type=int, default=24)
-    parser.add_argument("--questions", type=int, default=8, help="a picture")
-    parser.add_argument("--lr", type=float, default=1.5e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--pictures", type=int, default=60_000)
-    options = parser.parse_args()
-    torch.manual_seed(options.seed)
-    pool, work = open_pool(options.pool), options.out / "work"
+def from_eye(options: argparse.Namespace, pool: Pool) -> tuple:
+    """A new model whose tower has learned the eye."""
     eye = Eye()
     eye.load_state_dict(torch.load(options.eye, weights_only=True)["model"])
     eye.requires_grad_(False)
     model, processor = build(eye)
-    vision = vision_of(model)
-    learn_the_eye(vision, eye, pool, work, options)
-    features = features_of(last_tokens(vision), pool, work, "tokens", options.pictures)
+    learn_the_eye(vision_of(model), eye, pool, options.out / "work", options)
+    return model, processor
+
+
+def from_finished(folder: Path) -> tuple:
+    """A model that was trained before; its tower stays as it is."""
+    model = LlavaForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager", local_files_only=True
+    )
+    vision_of(model).requires_grad_(False)
+    return model.train(), LlavaProcessor.from_pretrained(folder, local_files_only=True)
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("pool", "out"):
+        parser.add_argument(name, type=Path)
+    start = parser.add_mutually_exclusive_group(required=True)
+    start.add_argument("--eye", type=Path, help="what train_eye made")
+    start.add_argument("--start-from", type=Path, help="a finished nano-llava to train on")
+    parser.add_argument("--minutes", type=float, default=35)
+    parser.add_argument("--tower-minutes", type=float, default=3)
+    parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--questions", type=int, default=12, help="a picture")
+    parser.add_argument("--lr", type=float, default=1.5e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pictures", type=int, default=60_000)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parsed()
+    torch.manual_seed(options.seed)
+    pool, work = open_pool(options.pool), options.out / "work"
+    if options.start_from:
+        model, processor = from_finished(options.start_from)
+    else:
+        model, processor = from_eye(options, pool)
+    features = features_of(last_tokens(vision_of(model)), pool, work, "tokens", options.pictures)
     n = len(features)
     lessons = Lessons(pool, features, processor.tokenizer, options.seed, options.questions)
     run = Run(model, work / "llava.pt", options.lr, options.minutes)

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -138,14 +138,18 @@ def scene_labels(n: int, seed: int) -> list[Label]:
     Grades 2, 1 and 0 come about equally often. A hypothesis is the truth in other words, a group
     that holds it, the truth narrowed by what happens to be so in one image, the other side, or
     something that some image shows.
+
+    The exact grade is by the two descriptions, which are all that the judge is told: where every
+    image has fine weather, "a dog in fine weather" says no more than "a dog", but it cannot know.
     """
     rng = np.random.default_rng([seed, 2])
     labels: list[Label] = []
     wanted = Counter({grade: -(-n // len(GRADES)) for grade in GRADES})
     while len(labels) < n:
         pair = make_pair(DIFFICULTIES[int(rng.integers(len(DIFFICULTIES)))], rng, n=8)
+        told = replace(pair.truth, shared=frozenset())
         for text in _hypotheses(pair, rng):
-            exact = grade(text, pair.truth)
+            exact = grade(text, told)
             if wanted[exact] > 0 and len(labels) < n:
                 wanted[exact] -= 1
                 labels.append(Label(Question(text, pair.truth_a, pair.truth_b), exact))

@@ -56,12 +56,20 @@ def warnings(
     Args:
         best_auroc: of the best hypothesis; an attribute that separates the sets better is named.
     """
-    sentences = [
-        f"the sets differ in {each.attribute} ({each.note}, AUROC {each.auroc:.2f}): "
-        "what looks like content may be that"
-        for each in measured
-        if each.q_value <= alpha and abs(each.auroc - 0.5) > abs(best_auroc - 0.5)
-    ]
+    stronger = sorted(
+        (
+            each
+            for each in measured
+            if each.q_value <= alpha and abs(each.auroc - 0.5) > abs(best_auroc - 0.5)
+        ),
+        key=lambda each: -abs(each.auroc - 0.5),
+    )
+    sentences = []
+    if stronger:  # in one sentence, since they often go together: brightness and contrast, say
+        named = ", ".join(
+            f"{each.attribute} ({each.note}, AUROC {each.auroc:.2f})" for each in stronger
+        )
+        sentences.append(f"the sets differ in {named}: what looks like content may be that")
     sentences += [
         f"something is repeated {overlay.place} in {overlay.share_a:.0%} of A and "
         f"{overlay.share_b:.0%} of B (a logo, a watermark, a band?): "

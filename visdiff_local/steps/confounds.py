@@ -45,9 +45,11 @@ def about(
     roles: Roles,
 ) -> Iterator[str]:
     """Warnings: what separates the sets better than the best hypothesis, and is no content."""
+    a, b = sides(tested(sets.everything, config))
+    paired = config.paired_by is not None
     yield from warnings(
         attributes,
-        duplicate_report(sets.measurements(sets.a.images), sets.measurements(sets.b.images)),
+        duplicate_report(sets.measurements(a), sets.measurements(b), paired=paired),
         _overlays(sets, config, roles),
         best_auroc=max((found.auroc for found in differences), default=0.5),
         alpha=config.alpha,
