@@ -218,7 +218,7 @@ def test_lists_grow_with_progress():
 def test_llama_cpp_reads_the_exported_model_as_transformers_does(tokenizer, tmp_path):
     pytest.importorskip("llama_cpp")
     from scripts.nano.gguf_export import verify, write_gguf
-    from scripts.nano.train_llama import Settings, build_model
+    from scripts.nano.llama_trainer import Settings, build_model
 
     torch.manual_seed(0)
     model = build_model(Settings(hidden=128, layers=2, intermediate=128), tokenizer).eval()
@@ -232,7 +232,7 @@ def test_llama_cpp_reads_the_exported_model_as_transformers_does(tokenizer, tmp_
 def test_training_goes_on_from_an_exported_model(tokenizer, tmp_path):
     from scripts.nano.gguf_export import write_gguf
     from scripts.nano.gguf_import import load_weights, read_tokenizer
-    from scripts.nano.train_llama import Settings, build_model
+    from scripts.nano.llama_trainer import Settings, build_model
 
     shape = Settings(hidden=128, layers=2, intermediate=128)
     model, other = build_model(shape, tokenizer).eval(), build_model(shape, tokenizer).eval()

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from scripts.nano.loop import DEVICE, half_precision, on_device
 from scripts.nano.pool import Pool
 
 Features = npt.NDArray[np.float16]
@@ -26,13 +27,13 @@ def features_of(tower: nn.Module, pool: Pool, folder: Path, name: str, limit: in
         if shape[0] == n:
             return np.memmap(data, np.float16, "r", shape=shape)
     folder.mkdir(parents=True, exist_ok=True)
-    tower.eval()
+    tower.eval().to(DEVICE)
     store: Features | None = None
     for start in range(0, n, 256):
-        images = torch.from_numpy(np.asarray(pool.images[start : min(n, start + 256)]))
+        images = on_device(pool.images[start : min(n, start + 256)])
         pixels = images.permute(0, 3, 1, 2).float() / 127.5 - 1
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            tokens = tower(pixels).float().numpy().astype(np.float16)
+        with half_precision():
+            tokens = tower(pixels).float().cpu().numpy().astype(np.float16)
         if store is None:
             store = np.memmap(data, np.float16, "w+", shape=(n, *tokens.shape[1:]))
         store[start : start + len(tokens)] = tokens

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 from torch.utils.data import Dataset
 
 from scripts.nano.llama_lists import NOTHING, VALUES, ListPair, draw_lists, said
@@ -21,6 +21,7 @@ from scripts.nano.llama_questions import (
     draw_caption_questions,
     draw_grade_questions,
 )
+from scripts.nano.words import byte_level
 from visdiff_local.prompts import render
 from visdiff_local.scenes.language import vocabulary
 
@@ -128,17 +129,7 @@ def build_tokenizer(size: int, rng: np.random.Generator) -> Tokenizer:
 
     Any other UTF-8 text is cut into smaller pieces, at worst into bytes.
     """
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=size,
-        special_tokens=[END_OF_TEXT],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(_corpus(rng), trainer)
-    return tokenizer
+    return byte_level(_corpus(rng), size, [END_OF_TEXT], space_in_front=False)
 
 
 def _corpus(rng: np.random.Generator) -> Iterator[str]:

@@ -1,12 +1,26 @@
-"""The training loop that the language sides share: warm-up, cosine decay, clipping, checkpoints."""
+"""The training loop that the vision models share: warm-up, cosine decay, clipping, checkpoints."""
 
 import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def half_precision() -> torch.autocast:
+    """bfloat16 where it is safe; the weights stay float32."""
+    return torch.autocast(DEVICE.type, dtype=torch.bfloat16)
+
+
+def on_device(array: np.ndarray[Any, Any]) -> torch.Tensor:
+    """A copy of an array as a tensor where the training runs."""
+    return torch.tensor(array, device=DEVICE)
 
 
 def schedule(done: float) -> float:
@@ -31,13 +45,13 @@ class Run:
     """One training run with a time budget, which goes on from its checkpoint where there is one."""
 
     def __init__(self, model: nn.Module, checkpoint: Path, lr: float, minutes: float) -> None:
-        self.model, self.checkpoint, self.lr, self.limit = model, checkpoint, lr, minutes * 60
-        self.opts = optimizers(model, lr)
+        self.model, self.checkpoint = model.to(DEVICE), checkpoint
+        self.lr, self.limit, self.opts = lr, minutes * 60, optimizers(model, lr)
         self.seconds, self.steps, self.mean = 0.0, 0, 0.0
         self._last = time.monotonic()
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         if checkpoint.exists():
-            state = torch.load(checkpoint, weights_only=True)
+            state = torch.load(checkpoint, map_location=DEVICE, weights_only=True)
             model.load_state_dict(state["model"])
             for opt, saved in zip(self.opts, state["opts"], strict=True):
                 opt.load_state_dict(saved)

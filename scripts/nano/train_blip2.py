@@ -22,9 +22,9 @@ from transformers import (
 )
 
 from scripts.nano.features import features_of
-from scripts.nano.loop import Run, save_half, timed_steps
+from scripts.nano.loop import DEVICE, Run, half_precision, on_device, save_half, timed_steps
 from scripts.nano.pool import Pool, open_pool
-from scripts.nano.train_eye import HEADS, SIZE, WIDTH, Eye, raw_tokens, vision_config
+from scripts.nano.train_eye import HEADS, SIZE, WIDTH, Eye, RawTokens, vision_config
 from scripts.nano.words import corpus, word_tokenizer
 from visdiff_local.scenes.language import caption
 
@@ -72,7 +72,7 @@ def build(eye: Path) -> tuple[Blip2ForConditionalGeneration, Blip2Processor]:
     model = Blip2ForConditionalGeneration(config)
     nn.init.normal_(model.query_tokens, std=0.5)  # zeros would make all queries one
     trained = Eye()
-    trained.load_state_dict(torch.load(eye, weights_only=True)["model"])
+    trained.load_state_dict(torch.load(eye, map_location="cpu", weights_only=True)["model"])
     model.vision_model.load_state_dict(trained.tower.state_dict())
     model.vision_model.requires_grad_(False)
     return model, processor
@@ -92,7 +92,7 @@ class Captions:
         tokens = torch.full((len(rows), longest), self.tokenizer.pad_token_id)
         for row, ids in zip(tokens, rows, strict=True):
             row[: len(ids)] = torch.tensor(ids)
-        return torch.from_numpy(self.features[chosen].astype(np.float32)), tokens, texts
+        return on_device(self.features[chosen].astype(np.float32)), tokens.to(DEVICE)
 
 
 def caption_loss(model: Blip2ForConditionalGeneration, seen: torch.Tensor, tokens: torch.Tensor):
@@ -103,7 +103,7 @@ def caption_loss(model: Blip2ForConditionalGeneration, seen: torch.Tensor, token
     prefix = model.language_projection(said)
     words = model.get_input_embeddings()(tokens)
     pad = model.config.text_config.pad_token_id
-    mask = torch.cat([torch.ones(prefix.shape[:2], dtype=torch.long), (tokens != pad).long()], 1)
+    mask = torch.cat([torch.ones_like(prefix[..., 0], dtype=torch.long), (tokens != pad).long()], 1)
     out = model.language_model(
         inputs_embeds=torch.cat([prefix, words.to(prefix.dtype)], 1), attention_mask=mask
     )
@@ -119,7 +119,7 @@ def exact(model, processor, pool: Pool, chosen: np.ndarray) -> float:
     for start in range(0, len(chosen), 64):
         part = chosen[start : start + 64]
         images = [pool.images[int(i)] for i in part]
-        inputs = processor(images=images, text=[""] * len(part), return_tensors="pt")
+        inputs = processor(images=images, text=[""] * len(part), return_tensors="pt").to(DEVICE)
         ids = model.generate(**inputs, max_new_tokens=48, do_sample=False)
         new = ids[:, inputs["input_ids"].shape[1] :]
         texts = processor.batch_decode(new, skip_special_tokens=True)
@@ -144,14 +144,14 @@ def main() -> None:
     model, processor = build(options.eye)
     work = options.out / "work"
     features = features_of(
-        raw_tokens(model.vision_model), pool, options.pool, "raw", options.pictures
+        RawTokens(model.vision_model), pool, options.pool, "raw", options.pictures
     )
     data = Captions(pool, features, processor.tokenizer, options.seed)
     n = len(features)
     run = Run(model, work / "blip2.pt", options.lr, options.minutes)
     for _ in timed_steps(run):
-        seen, tokens, _ = data.batch(np.sort(data.rng.choice(n - 2048, options.batch, False)))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        seen, tokens = data.batch(np.sort(data.rng.choice(n - 2048, options.batch, False)))
+        with half_precision():
             loss = caption_loss(model, seen, tokens)
         run.step(loss)
         if run.steps % 800 == 0:

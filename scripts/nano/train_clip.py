@@ -21,9 +21,9 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from scripts.nano.features import features_of
-from scripts.nano.loop import Run, timed_steps
+from scripts.nano.loop import DEVICE, Run, half_precision, on_device, timed_steps
 from scripts.nano.pool import PATCH, SIZE, Pool, open_pool
-from scripts.nano.train_eye import LAYERS, WIDTH, Eye, raw_tokens
+from scripts.nano.train_eye import LAYERS, WIDTH, Eye, RawTokens
 from scripts.nano.truths import all_true, random_assertions, say
 from scripts.nano.words import corpus, word_tokenizer
 from visdiff_local.domain import Domain, distances
@@ -76,7 +76,7 @@ def build(eye: Path) -> tuple[nn.Module, object, dict[str, object]]:
         init_logit_bias=0.0,
     )
     trained = Eye()
-    trained.load_state_dict(torch.load(eye, weights_only=True)["model"])
+    trained.load_state_dict(torch.load(eye, map_location="cpu", weights_only=True)["model"])
     copy_eye(trained.tower, model.visual)
     return model, tokenizer, cfg
 
@@ -142,7 +142,7 @@ def phrase_aurocs(model: nn.Module, tokenizer, images: torch.Tensor, codes: np.n
     model.eval()
     singles = [(name, value) for name, values in SAYABLE.items() for value in values]
     texts = model.encode_text(tokens_of(tokenizer, [phrase(*one) for one in singles]), True)
-    scores = (texts @ images.T).float().numpy()
+    scores = (texts @ images.T).float().cpu().numpy()
     result = {}
     for row, one in zip(scores, singles, strict=True):
         truth = all_true(frozenset([one]), codes)
@@ -153,15 +153,16 @@ def phrase_aurocs(model: nn.Module, tokenizer, images: torch.Tensor, codes: np.n
 
 
 def tokens_of(tokenizer, texts: list[str]) -> torch.Tensor:
-    return tokenizer(
+    told = tokenizer(
         texts, return_tensors="pt", max_length=CONTEXT, padding="max_length", truncation=True
-    ).input_ids
+    )
+    return told.input_ids.to(DEVICE)
 
 
 @torch.no_grad()
 def embed_pool(visual: nn.Module, raw: np.ndarray, start: int, end: int) -> torch.Tensor:
     parts = [
-        pooled(visual, torch.from_numpy(raw[i : min(end, i + 512)].astype(np.float32)))
+        pooled(visual, on_device(raw[i : min(end, i + 512)].astype(np.float32)))
         for i in range(start, end, 512)
     ]
     return torch.cat(parts)
@@ -188,7 +189,7 @@ def write(model: nn.Module, tokenizer, cfg: dict[str, object], known: torch.Tens
     weights = {name: value.half().contiguous() for name, value in model.state_dict().items()}
     save_file(weights, out / "open_clip_model.safetensors")
     tokenizer.save_pretrained(out)
-    save_file(domain_statistics(known.double().numpy()), out / "domain.safetensors")
+    save_file(domain_statistics(known.double().cpu().numpy()), out / "domain.safetensors")
 
 
 def domain_statistics(known: np.ndarray, clusters: int = 1024) -> dict[str, torch.Tensor]:
@@ -211,10 +212,10 @@ def train(run: Run, pool: Pool, raw: np.ndarray, tokenizer, rng, options) -> Non
         told = [
             random_assertions(rng, codes[rng.integers(len(codes))]) for _ in range(options.phrases)
         ]
-        truth = torch.from_numpy(np.stack([all_true(one, codes) for one in told], 1)).float()
+        truth = on_device(np.stack([all_true(one, codes) for one in told], 1)).float()
         tokens = tokens_of(tokenizer, [say(one, rng) for one in told])
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            images = pooled(model.visual, torch.from_numpy(raw[chosen].astype(np.float32)))
+        with half_precision():
+            images = pooled(model.visual, on_device(raw[chosen].astype(np.float32)))
             texts = encode_short(model, tokens)
         scores = images.float() @ texts.float().T * model.logit_scale.exp() + model.logit_bias
         run.step(pair_loss(scores, truth))
@@ -242,8 +243,8 @@ def main() -> None:
     pool: Pool = open_pool(options.pool)
     model, tokenizer, cfg = build(options.eye)
     trained = Eye()
-    trained.load_state_dict(torch.load(options.eye, weights_only=True)["model"])
-    raw = features_of(raw_tokens(trained.tower), pool, options.pool, "raw", options.pictures)
+    trained.load_state_dict(torch.load(options.eye, map_location="cpu", weights_only=True)["model"])
+    raw = features_of(RawTokens(trained.tower), pool, options.pool, "raw", options.pictures)
     for name, parameter in model.visual.named_parameters():
         parameter.requires_grad_(name.startswith(("attn_pool", "ln_post", "proj")))
     n, work = len(raw), options.out / "work"

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import Blip2VisionConfig, Blip2VisionModel
 
-from scripts.nano.loop import Run, timed_steps
+from scripts.nano.loop import DEVICE, Run, half_precision, timed_steps
 from scripts.nano.pool import GRID, NAMES, PATCH, SIZE, Pool, open_pool
 from visdiff_local.scenes.world import ATTRIBUTES, COLOURLESS, FACINGS, RELATIONS, TIMES
 
@@ -65,14 +65,16 @@ class Eye(nn.Module):
         )
 
 
-def raw_tokens(tower: nn.Module) -> nn.Module:
+class RawTokens(nn.Module):
     """The tower without its last norm: pixels → tokens, which each model norms in its own way."""
 
-    class Raw(nn.Module):
-        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            return tower.encoder(inputs_embeds=tower.embeddings(pixels)).last_hidden_state
+    def __init__(self, tower: nn.Module) -> None:
+        super().__init__()
+        self.tower = tower
 
-    return Raw()
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        tower = self.tower
+        return tower.encoder(inputs_embeds=tower.embeddings(pixels)).last_hidden_state
 
 
 @torch.no_grad()
@@ -129,7 +131,8 @@ class Batches:
         cover = torch.from_numpy(self.pool.cover[chosen].copy())
         if self.mirror:
             images, codes, cover = mirror_some(images, codes, cover, self.rng)
-        return images.float() / 127.5 - 1, codes, cover
+        pixels = images.to(DEVICE).float() / 127.5 - 1
+        return pixels, codes.to(DEVICE), cover.to(DEVICE)
 
 
 def mirror_some(images, codes, cover, rng):
@@ -168,12 +171,12 @@ def dense_labels(codes: torch.Tensor, cover: torch.Tensor, name: str) -> torch.T
 
 def colourless(codes: torch.Tensor) -> torch.Tensor:
     hidden = [ATTRIBUTES["rendering"].index(value) for value in COLOURLESS]
-    return torch.isin(codes[:, NAMES.index("rendering")], torch.tensor(hidden))
+    return torch.isin(codes[:, NAMES.index("rendering")], torch.tensor(hidden, device=codes.device))
 
 
 def loss_of(eye_out, codes, cover) -> torch.Tensor:
     heads, dense = eye_out
-    total = torch.zeros(())
+    total = torch.zeros((), device=codes.device)
     for i, name in enumerate(NAMES):
         target = codes[:, i].clone()
         if name == "colour":
@@ -194,13 +197,13 @@ def accuracy(eye: nn.Module, batches: Batches, n: int) -> dict[str, float]:
     seen = dict.fromkeys(NAMES, 0)
     for start in range(0, min(n, len(batches.indices)), 256):
         pixels, codes, _ = batches.make(batches.indices[start : start + 256])
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with half_precision():
             heads, _ = eye(pixels)
         for i, name in enumerate(NAMES):
-            counts = ~colourless(codes) if name == "colour" else torch.ones(len(codes), dtype=bool)
+            counts = ~colourless(codes) if name == "colour" else slice(None)
             hit = heads[name].argmax(-1) == codes[:, i]
             right[name] += float(hit[counts].sum())
-            seen[name] += int(counts.sum())
+            seen[name] += len(hit[counts])
     eye.train()
     return {name: round(right[name] / seen[name], 4) for name in NAMES}
 
@@ -226,7 +229,7 @@ def main() -> None:
     testing = Batches(pool, test, 256, 0, mirror=False)
     for _ in timed_steps(run):
         pixels, codes, cover = next(batches)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with half_precision():
             out = forward(pixels)
         run.step(loss_of(out, codes, cover))
         if run.steps % 400 == 0:

@@ -26,16 +26,14 @@ from transformers import (
 )
 
 from scripts.nano.features import features_of
-from scripts.nano.loop import Run, save_half, timed_steps
-from scripts.nano.pool import GRID, PATCH, SIZE, Pool, open_pool
-from scripts.nano.train_eye import HEADS, LAYERS, WIDTH, Batches, Eye, raw_tokens
+from scripts.nano.llava_lessons import HEAD, PROMPTS, QUESTION, TAIL, Lessons, lesson_loss
+from scripts.nano.loop import DEVICE, Run, half_precision, save_half, timed_steps
+from scripts.nano.pool import PATCH, SIZE, Pool, open_pool
+from scripts.nano.train_eye import HEADS, LAYERS, WIDTH, Batches, Eye, RawTokens
 from scripts.nano.truths import all_true, random_assertions, say
 from scripts.nano.words import corpus, word_tokenizer
-from visdiff_local.scenes.language import caption
 
-VOCABULARY, PATCHES, ANSWER_WEIGHT = 2048, GRID * GRID, 6.0
-PROMPTS = {"short": "describe this image.", "detailed": "describe this image in detail."}
-QUESTION = "does this image contain {}?"
+VOCABULARY = 2048
 TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}USER: "
     "{% for item in message['content'] %}{% if item['type'] == 'image' %}<image>\n"
@@ -43,7 +41,6 @@ TEMPLATE = (
     "{% for item in message['content'] %}{{ item['text'] }}{% endfor %}{{ eos_token }}"
     "{% endif %}{% endfor %}{% if add_generation_prompt %} ASSISTANT:{% endif %}"
 )
-HEAD, TAIL = "USER: <image>\n", " ASSISTANT:"
 
 
 def build(eye: Eye) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
@@ -139,13 +136,13 @@ def learn_the_eye(vision: nn.Module, eye: Eye, pool: Pool, work: Path, options) 
     """Feature distillation: the mean squared error of the last tokens, both normed alike."""
     for parameter in vision.parameters():
         parameter.requires_grad_(True)
-    teacher = raw_tokens(eye.tower)
+    teacher = RawTokens(eye.to(DEVICE).tower)
     width = (WIDTH,)
     run = Run(vision, work / "tower.pt", 5e-4, options.tower_minutes)
     batches = iter(Batches(pool, np.arange(len(pool) - 2048), 96, run.steps, mirror=True))
     for _ in timed_steps(run):
         pixels, _, _ = next(batches)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with half_precision():
             with torch.no_grad():
                 wanted = teacher(pixels)
             got = vision(pixel_values=pixels, output_hidden_states=True).hidden_states[-1]
@@ -153,108 +150,16 @@ def learn_the_eye(vision: nn.Module, eye: Eye, pool: Pool, work: Path, options) 
     vision.requires_grad_(False)
 
 
-def last_tokens(vision: nn.Module) -> nn.Module:
-    class Last(nn.Module):
-        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            out = vision(pixel_values=pixels, output_hidden_states=True)
-            return out.hidden_states[-1][:, 1:]
+class LastTokens(nn.Module):
+    """A CLIP tower up to what LLaVA takes from it: pixels → patch tokens."""
 
-    return Last()
+    def __init__(self, vision: nn.Module) -> None:
+        super().__init__()
+        self.vision = vision
 
-
-class Lessons:
-    """Batches in which one picture's prefix is shared by several questions.
-
-    Row: <s>USER: <image>… then branches, each of which sees the prefix and itself only.
-    """
-
-    def __init__(self, pool: Pool, features: np.ndarray, tokenizer, seed: int, questions: int):
-        self.pool, self.features, self.tokenizer = pool, features, tokenizer
-        self.rng, self.questions = np.random.default_rng(seed), questions
-        image = tokenizer.convert_tokens_to_ids("<image>")
-        head = tokenizer(HEAD)["input_ids"]
-        at = head.index(image)
-        self.prefix = head[:at] + [image] * PATCHES + head[at + 1 :]
-        self.image_at = at
-        self.yes_no = torch.tensor([self._answer(word)[0] for word in ("yes", "no")])
-        self._cut = len(head)
-
-    def _ids(self, asked: str) -> list[int]:
-        """The ids after the image, tokenized within the whole prompt as they will be in use."""
-        return self.tokenizer(HEAD + asked + TAIL)["input_ids"][self._cut :]
-
-    def _branches(self, index: int) -> list[tuple[list[int], list[int]]]:
-        scene = self.pool.scene(index)
-        style = "short" if self.rng.random() < 0.6 else "detailed"
-        told = [(self._ids(PROMPTS[style]), self._answer(caption(scene, style=style)))]
-        codes = self.pool.codes[index]
-        for wanted in self.rng.permutation(self.questions) % 2 == 0:
-            for _ in range(40):
-                about = codes
-                if not wanted and self.rng.random() < 0.5:
-                    about = self.pool.codes[self.rng.integers(len(self.features))]
-                one = random_assertions(self.rng, about)
-                if bool(all_true(one, codes[None])[0]) == wanted:
-                    break
-            asked = QUESTION.format(say(one, self.rng))
-            truth = bool(all_true(one, codes[None])[0])
-            told.append((self._ids(asked), self._answer("yes" if truth else "no")))
-        return told
-
-    def _answer(self, text: str) -> list[int]:
-        return [*self.tokenizer(text, add_special_tokens=False)["input_ids"], 2]
-
-    def batch(self, chosen: np.ndarray):
-        rows = [self._branches(int(i)) for i in chosen]
-        p = len(self.prefix)
-        longest = p + max(sum(len(q) + len(a) for q, a in row) for row in rows)
-        ids = torch.zeros(len(rows), longest, dtype=torch.long)
-        targets = torch.full((len(rows), longest), -100)
-        positions = torch.zeros(len(rows), longest, dtype=torch.long)
-        branch = torch.full((len(rows), longest), -1)
-        for r, row in enumerate(rows):
-            ids[r, :p], positions[r, :p], branch[r, :p] = (
-                torch.tensor(self.prefix),
-                torch.arange(p),
-                0,
-            )
-            at = p
-            for b, (question, answer) in enumerate(row, start=1):
-                both = question + answer
-                end = at + len(both)
-                ids[r, at:end] = torch.tensor(both)
-                positions[r, at:end] = torch.arange(p, p + len(both))
-                branch[r, at:end] = b
-                first = at + len(question) - 1
-                targets[r, first : end - 1] = torch.tensor(answer)
-                at = end
-        seen = torch.from_numpy(self.features[chosen].astype(np.float32))
-        return seen, ids, targets, positions, branch
-
-
-def branch_mask(branch: torch.Tensor) -> torch.Tensor:
-    """Additive attention mask (n, 1, t, t): causal, and to the prefix or the own branch only."""
-    t = branch.shape[1]
-    same = (branch[:, :, None] == branch[:, None, :]) | (branch[:, None, :] == 0)
-    allowed = same & torch.ones(t, t, dtype=torch.bool).tril()
-    return torch.zeros(allowed.shape).masked_fill(~allowed, -1e9)[:, None]
-
-
-def lesson_loss(model, lessons: Lessons, batch) -> torch.Tensor:
-    seen, ids, targets, positions, branch = batch
-    words = model.get_input_embeddings()(ids)
-    at = lessons.image_at
-    pictures = model.model.multi_modal_projector(seen)
-    words = torch.cat([words[:, :at], pictures.to(words.dtype), words[:, at + PATCHES :]], 1)
-    out = model.model.language_model(
-        inputs_embeds=words, attention_mask=branch_mask(branch), position_ids=positions
-    )
-    known = targets != -100
-    logits = model.lm_head(out.last_hidden_state[known]).float()
-    wanted = targets[known]
-    # an answer is one word among the many of a caption, and must not count for as little
-    weight = torch.where(torch.isin(wanted, lessons.yes_no), ANSWER_WEIGHT, 1.0)
-    return (F.cross_entropy(logits, wanted, reduction="none") * weight).sum() / weight.sum()
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        out = self.vision(pixel_values=pixels, output_hidden_states=True)
+        return out.hidden_states[-1][:, 1:]
 
 
 @torch.no_grad()
@@ -278,7 +183,7 @@ def answers(model, processor, pool: Pool, chosen: np.ndarray, seed: int) -> floa
             return_tensors="pt",
             padding=True,
             padding_side="left",
-        )
+        ).to(DEVICE)
         logits = model(**inputs, logits_to_keep=1).logits[:, -1]
         said = (logits[:, yes] > logits[:, no]).tolist()
         hits += sum(s == t for s, t in zip(said, truth, strict=True))
@@ -289,7 +194,7 @@ def answers(model, processor, pool: Pool, chosen: np.ndarray, seed: int) -> floa
 def from_eye(options: argparse.Namespace, pool: Pool) -> tuple:
     """A new model whose tower has learned the eye."""
     eye = Eye()
-    eye.load_state_dict(torch.load(options.eye, weights_only=True)["model"])
+    eye.load_state_dict(torch.load(options.eye, map_location="cpu", weights_only=True)["model"])
     eye.requires_grad_(False)
     model, processor = build(eye)
     learn_the_eye(vision_of(model), eye, pool, options.out / "work", options)
@@ -330,13 +235,13 @@ def main() -> None:
         model, processor = from_finished(options.start_from)
     else:
         model, processor = from_eye(options, pool)
-    features = features_of(last_tokens(vision_of(model)), pool, work, "tokens", options.pictures)
+    features = features_of(LastTokens(vision_of(model)), pool, work, "tokens", options.pictures)
     n = len(features)
     lessons = Lessons(pool, features, processor.tokenizer, options.seed, options.questions)
     run = Run(model, work / "llava.pt", options.lr, options.minutes)
     for _ in timed_steps(run):
         batch = lessons.batch(np.sort(lessons.rng.choice(n - 2048, options.batch, False)))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with half_precision():
             loss = lesson_loss(model, lessons, batch)
         run.step(loss)
         if run.steps % 400 == 0:

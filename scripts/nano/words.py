@@ -1,4 +1,4 @@
-"""The tokenizer of the HF nano models: byte-level BPE, the world's words one token each.
+"""The tokenizers of the nano models: byte-level BPE, the world's words one token each.
 
 Any UTF-8 text can be encoded; text of other worlds simply costs more tokens.
 """
@@ -27,20 +27,28 @@ def corpus(extra: Iterable[str] = (), seed: int = 3, captions: int = 8000) -> li
     return [*texts, *(list(extra) * 500)]
 
 
-def word_tokenizer(
-    texts: Sequence[str], size: int, special: Sequence[str] = (), *, end: bool = False
-) -> PreTrainedTokenizerFast:
-    """Trains it. ``end``: texts are closed with ``</s>`` too, not only opened with ``<s>``."""
+def byte_level(
+    texts: Iterable[str], size: int, special: Sequence[str], *, space_in_front: bool
+) -> Tokenizer:
+    """A byte-level BPE in GPT-2's manner, trained on ``texts``; special tokens come first."""
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=space_in_front)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=size,
-        special_tokens=[PAD, BOS, EOS, *special],
+        special_tokens=list(special),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def word_tokenizer(
+    texts: Sequence[str], size: int, special: Sequence[str] = (), *, end: bool = False
+) -> PreTrainedTokenizerFast:
+    """Trains it. ``end``: texts are closed with ``</s>`` too, not only opened with ``<s>``."""
+    tokenizer = byte_level(texts, size, [PAD, BOS, EOS, *special], space_in_front=True)
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A {EOS}" if end else f"{BOS} $A", special_tokens=[(BOS, 1), (EOS, 2)]
     )
