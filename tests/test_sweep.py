@@ -65,6 +65,19 @@ def test_grid_times_cases(tmp_path: Path) -> None:
     assert sweep.combinations[0].label == "one, purity 0.5"
 
 
+def test_a_case_can_have_a_baseline_of_its_own(tmp_path: Path) -> None:
+    text = SMALL + '[[case]]\nname = "three"\nranker = "vqa"\nagainst = "two"\n'
+    sweep = read_sweep(sweep_file(tmp_path, text))
+    others = [sweep.baseline_of(c) for c in sweep.combinations]
+    assert others[4:] == list(sweep.combinations[2:4])
+    assert others[:4] == [sweep.baseline, None, sweep.baseline, sweep.baseline]
+    measured = run_sweep(sweep, FakeEngine(oracle), tmp_path / "work")
+    write(sweep, measured, tmp_path / "out")
+    assert "Gains of three are over: two." in (tmp_path / "out" / "summary.md").read_text()
+    with pytest.raises(ProblemsError, match="case 3 is against 'three', which is no other case"):
+        read_sweep(sweep_file(tmp_path, text.replace('against = "two"', 'against = "three"')))
+
+
 def test_options_of_the_command_line_win_over_the_fixed_ones(tmp_path: Path) -> None:
     sweep = read_sweep(sweep_file(tmp_path, SMALL), {"pairs": 3, "rounds": 1, "profile": "nano"})
     assert sweep.combinations[0].plan.pairs == 3

@@ -24,15 +24,16 @@ BOOTSTRAP_SEED = 0
 def summarise(sweep: Sweep, measured: Sequence[Measured]) -> list[Row]:
     """One row a combination, split and grader: the benchmark's row with the varied options first.
 
-    Where the sweep has a baseline, ``acc@k_gain`` is the mean of the differences from it over the
-    same pairs, with its interval.
+    Where a combination has a baseline, ``acc@k_gain`` is the mean of the differences from it over
+    the same pairs, with its interval.
     """
     rng = np.random.default_rng(BOOTSTRAP_SEED)
-    baseline = next((m.trials for m in measured if m.combination is sweep.baseline), None)
     summary: list[Row] = []
     for item in measured:
+        theirs = sweep.baseline_of(item.combination)
+        baseline = next((m.trials for m in measured if m.combination is theirs), None)
         for row in accuracy.rows(item.trials, rng):
-            if baseline is not None and item.combination is not sweep.baseline:
+            if baseline is not None:
                 row |= _gain(item.trials, baseline, row, rng)
             summary.append({**item.combination.varied, **row})
     return summary
@@ -121,5 +122,7 @@ def _markdown(sweep: Sweep, summary: Sequence[Row]) -> str:
     columns += [f"acc@{k}{kind}" for kind in ("", "_gain") for k in TOP]
     head, body = tables.flat_grid(summary, columns)
     gain = "" if sweep.baseline is None else f"Gains are over: {sweep.baseline.label}.\n\n"
+    own = {c.varied["case"]: c.against for c in sweep.combinations if c.against}
+    gain += "".join(f"Gains of {name} are over: {other}.\n\n" for name, other in own.items())
     note = "Intervals are 95%, by bootstrap over pairs.\n\n"
     return f"# {sweep.title}\n\n{note}{gain}{tables.markdown(head, body)}"

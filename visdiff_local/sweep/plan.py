@@ -17,6 +17,7 @@
     [[case]]                           # and each of them for every case
     name = "ours"
     ranker = "clip>vqa"
+    against = "theirs"                 # compared with that case, not with the baseline
 """
 
 import tomllib
@@ -46,6 +47,8 @@ class Combination:
     varied: Mapping[str, Any]
     plan: Plan
     options: Mapping[str, Any]
+    against: str | None = None
+    """The case that this one is compared with, at the same point of the grid."""
 
     @property
     def label(self) -> str:
@@ -62,6 +65,13 @@ class Sweep:
     title: str
     combinations: tuple[Combination, ...]
     baseline: Combination | None = None
+
+    def baseline_of(self, combination: Combination) -> Combination | None:
+        """What the combination is compared with: its case's own choice, else the baseline."""
+        if combination.against is None:
+            return None if combination is self.baseline else self.baseline
+        wanted = {**combination.varied, "case": combination.against}
+        return next(c for c in self.combinations if c.varied == wanted)
 
     @property
     def trials(self) -> int:
@@ -116,10 +126,15 @@ def _problems(content: Mapping[str, Any]) -> list[str]:
     for name, values in content.get("grid", {}).items():
         if not isinstance(values, list) or not values:
             problems.append(f"[grid] {name} must be a list of values")
-    for number, case in enumerate(content.get("case", []), start=1):
-        problems += [f"case {number} has no {n!r}" for n in case if n not in {*known, "name"}]
+    cases = content.get("case", [])
+    names = {case.get("name") for case in cases}
+    for number, case in enumerate(cases, start=1):
+        own = {*known, "name", "against"}
+        problems += [f"case {number} has no {n!r}" for n in case if n not in own]
         if "name" not in case:
             problems.append(f"case {number} has no name")
+        if "against" in case and case["against"] not in names - {case.get("name")}:
+            problems.append(f"case {number} is against {case['against']!r}, which is no other case")
     return problems
 
 
@@ -131,13 +146,14 @@ def _combinations(content: Mapping[str, Any], given: Mapping[str, Any]) -> tuple
     for case in content.get("case", [{}]):
         for values in product(*grid.values()):
             point = dict(zip(grid, values, strict=True))
-            chosen = {k: v for k, v in case.items() if k != "name"} | point
+            chosen = {k: v for k, v in case.items() if k not in ("name", "against")} | point
             own_plan = plan_values | {k: v for k, v in chosen.items() if k in PLAN_KEYS}
             combinations.append(
                 Combination(
                     varied=({"case": case["name"]} if case else {}) | point,
                     plan=_plan(own_plan),
                     options=options | {k: v for k, v in chosen.items() if k not in PLAN_KEYS},
+                    against=case.get("against"),
                 )
             )
     return tuple(combinations)
