@@ -7,13 +7,12 @@ thumbnails: a folder that has a ``run.json`` is complete.
 
 import base64
 import io
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from visdiff_local import results
 from visdiff_local.errors import UsageError
+from visdiff_local.files import write_whole
 from visdiff_local.images import UnreadableImageError, decode
 from visdiff_local.progress import Progress
 from visdiff_local.report import write_report
@@ -35,8 +34,8 @@ def write(result: RunResult, thumbnails: Mapping[str, bytes], folder: Path) -> P
         pictures = folder / THUMBNAILS
         pictures.mkdir(mode=0o700, exist_ok=True)
         for identity, jpeg in thumbnails.items():
-            _write(pictures / f"{identity}.jpg", jpeg, durable=False)
-        _write(folder / "run.json", results.to_json(result).encode(), durable=True)
+            write_whole(pictures / f"{identity}.jpg", jpeg, durable=False)
+        write_whole(folder / "run.json", results.to_json(result).encode())
         write_report(folder)
     except OSError as error:
         raise UsageError(
@@ -87,18 +86,3 @@ def _thumbnail(path: Path) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=QUALITY)
     return stream.getvalue()
-
-
-def _write(path: Path, content: bytes, *, durable: bool) -> None:
-    """``durable``: on the disk when this returns; a hundred thumbnails are not worth the wait."""
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            if durable:
-                stream.flush()
-                os.fsync(stream.fileno())
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise

@@ -5,11 +5,10 @@ said, ``plots`` where lines and bars lie, ``pictures`` inlines thumbnails, ``sha
 what must not leave the building.
 """
 
-import os
-import tempfile
 from pathlib import Path
 
 from visdiff_local import results
+from visdiff_local.files import write_whole
 from visdiff_local.report.page import render
 from visdiff_local.report.pictures import Pictures
 from visdiff_local.report.sharing import without_paths
@@ -41,18 +40,5 @@ def write_report(run_dir: Path, *, images: bool = True) -> Path:
         text = render(without_paths(result), None)
     path = run_dir / NAME
     # A path in run.json may hold a lone surrogate, for a byte that was no UTF-8.
-    _write(path, text.encode("utf-8", "backslashreplace"))
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
     return path
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise

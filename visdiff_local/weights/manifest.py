@@ -4,8 +4,6 @@ The entry is the one of models.toml with its revision and checksums filled in, l
 that the far side of the air gap needs nothing but the pack.
 """
 
-import os
-import tempfile
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -15,6 +13,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from visdiff_local.errors import WeightsError
+from visdiff_local.files import write_whole
 from visdiff_local.specs import ModelSpec, Profile
 
 NAME = "manifest.json"
@@ -103,19 +102,5 @@ def write_catalog(weights: Path, entries: Iterable[ModelSpec], profiles: Iterabl
     for profile in profiles:
         table = profile.model_dump(exclude_defaults=True, exclude={"name"})
         tables.setdefault("profiles", {})[profile.name] = table
-    write_atomically(path, tomli_w.dumps(tables).encode())
+    write_whole(path, tomli_w.dumps(tables).encode())
     return path
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """The whole file or none of it."""
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise

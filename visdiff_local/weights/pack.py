@@ -15,10 +15,11 @@ from pathlib import Path
 from visdiff_local import domain
 from visdiff_local.backends._common import sha256
 from visdiff_local.errors import UsageError
+from visdiff_local.files import write_whole
 from visdiff_local.specs import ModelSpec, Profile
 from visdiff_local.weights import disk
 from visdiff_local.weights.choose import choose
-from visdiff_local.weights.manifest import NAME, FileRecord, Manifest, PackedModel, write_atomically
+from visdiff_local.weights.manifest import NAME, FileRecord, Manifest, PackedModel
 from visdiff_local.weights.verify import insist
 
 Say = Callable[[str], None]
@@ -91,7 +92,7 @@ def _folder(out: Path, manifest: Manifest) -> Iterator[Add]:
         disk.sync(target)
 
     try:
-        write_atomically(draft / NAME, manifest.to_bytes())
+        write_whole(draft / NAME, manifest.to_bytes())
         yield add
         draft.replace(out)
     except BaseException:
