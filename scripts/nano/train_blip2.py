@@ -1,6 +1,10 @@
-"""Trains nano-blip2: the frozen eye, a Q-Former and a small OPT that captions what they see.
+"""Trains nano-blip2: the eye, a Q-Former and a small OPT that captions what they see.
 
-python -m scripts.nano.train_blip2 POOL EYE OUT --minutes 12
+The eye is frozen at first, as in BLIP-2. A finished model can then be trained on as a whole, the
+eye with the renderer's labels beside the captions, since these alone teach it little:
+
+    python -m scripts.nano.train_blip2 POOL OUT --eye EYE/eye.pt --minutes 9
+    python -m scripts.nano.train_blip2 POOL OUT2 --start-from OUT --minutes 25 --lr 5e-4
 """
 
 import argparse
@@ -23,12 +27,24 @@ from transformers import (
 
 from scripts.nano.features import features_of
 from scripts.nano.loop import DEVICE, Run, half_precision, on_device, save_half, timed_steps
-from scripts.nano.pool import Pool, open_pool
-from scripts.nano.train_eye import HEADS, SIZE, WIDTH, Eye, RawTokens, vision_config
+from scripts.nano.pool import Pool, open_pool, scene_of
+from scripts.nano.train_eye import (
+    HEADS,
+    SIZE,
+    WIDTH,
+    Batches,
+    Eye,
+    RawTokens,
+    loss_of,
+    vision_config,
+)
 from scripts.nano.words import corpus, word_tokenizer
 from visdiff_local.scenes.language import caption
 
 QUERIES, VOCABULARY = 16, 2048
+EYE_WEIGHT, TESTED = 0.2, 2048
+"""Of the sum over all labels of the eye, beside the mean over a caption's tokens; and the pictures
+at the end of the pool that are never trained on."""
 
 
 def build(eye: Path) -> tuple[Blip2ForConditionalGeneration, Blip2Processor]:
@@ -74,30 +90,20 @@ def build(eye: Path) -> tuple[Blip2ForConditionalGeneration, Blip2Processor]:
     trained = Eye()
     trained.load_state_dict(torch.load(eye, map_location="cpu", weights_only=True)["model"])
     model.vision_model.load_state_dict(trained.tower.state_dict())
-    model.vision_model.requires_grad_(False)
     return model, processor
 
 
-class Captions:
-    """Batches of eye features and tokenized canonical captions."""
-
-    def __init__(self, pool: Pool, features: np.ndarray, tokenizer, seed: int) -> None:
-        self.pool, self.features, self.tokenizer = pool, features, tokenizer
-        self.rng = np.random.default_rng(seed)
-
-    def batch(self, chosen: np.ndarray):
-        texts = [caption(self.pool.scene(int(i))) for i in chosen]
-        rows = [[*ids, self.tokenizer.eos_token_id] for ids in self.tokenizer(texts)["input_ids"]]
-        longest = max(map(len, rows))
-        tokens = torch.full((len(rows), longest), self.tokenizer.pad_token_id)
-        for row, ids in zip(tokens, rows, strict=True):
-            row[: len(ids)] = torch.tensor(ids)
-        return on_device(self.features[chosen].astype(np.float32)), tokens.to(DEVICE)
+def tokens_of(texts: list[str], tokenizer) -> torch.Tensor:
+    """Captions with their end, padded on the right: int64 (n, longest)."""
+    rows = [[*ids, tokenizer.eos_token_id] for ids in tokenizer(texts)["input_ids"]]
+    tokens = torch.full((len(rows), max(map(len, rows))), tokenizer.pad_token_id)
+    for row, ids in zip(tokens, rows, strict=True):
+        row[: len(ids)] = torch.tensor(ids)
+    return tokens.to(DEVICE)
 
 
 def caption_loss(model: Blip2ForConditionalGeneration, seen: torch.Tensor, tokens: torch.Tensor):
-    """Next-token loss of the caption, given what the Q-Former says of the picture."""
-    seen = model.vision_model.post_layernorm(seen)
+    """Next-token loss of the caption, given what the Q-Former says of the vision tower's output."""
     queries = model.query_tokens.expand(len(seen), -1, -1)
     said = model.qformer(query_embeds=queries, encoder_hidden_states=seen).last_hidden_state
     prefix = model.language_projection(said)
@@ -129,11 +135,60 @@ def exact(model, processor, pool: Pool, chosen: np.ndarray) -> float:
     return hits / len(chosen)
 
 
+def with_frozen_eye(model, processor, pool: Pool, options) -> Run:
+    """Trains everything behind the eye, whose tokens are computed once."""
+    model.vision_model.requires_grad_(False)
+    tower = RawTokens(model.vision_model)
+    features = features_of(tower, pool, options.pool, "raw", options.pictures)
+    rng, run = np.random.default_rng(options.seed), new_run(model, options)
+    for _ in timed_steps(run):
+        chosen = np.sort(rng.choice(len(features) - TESTED, options.batch, False))
+        tokens = tokens_of([caption(pool.scene(int(i))) for i in chosen], processor.tokenizer)
+        with half_precision():
+            seen = model.vision_model.post_layernorm(on_device(features[chosen].astype(np.float32)))
+            loss = caption_loss(model, seen, tokens)
+        run.step(loss)
+        report(run, model, processor, pool)
+    return run
+
+
+def as_a_whole(model, processor, pool: Pool, options) -> Run:
+    """Trains the eye too, with new heads for the renderer's labels."""
+    eye = Eye()
+    eye.tower = model.vision_model
+    run = new_run(nn.ModuleDict({"eye": eye, "model": model}), options)
+    indices = np.arange(min(options.pictures, len(pool)) - TESTED)
+    batches = iter(Batches(pool, indices, options.batch, options.seed + run.steps, mirror=True))
+    for _ in timed_steps(run):
+        pixels, codes, cover = next(batches)
+        texts = [caption(scene_of(row)) for row in codes.cpu().numpy()]
+        with half_precision():
+            seen = eye.tower(pixels, interpolate_pos_encoding=False).last_hidden_state
+            loss = caption_loss(model, seen, tokens_of(texts, processor.tokenizer))
+            labels = eye.read(seen)
+        run.step(loss + EYE_WEIGHT * loss_of(labels, codes, cover))
+        report(run, model, processor, pool)
+    return run
+
+
+def new_run(module: nn.Module, options) -> Run:
+    return Run(module, options.out / "work" / "blip2.pt", options.lr, options.minutes)
+
+
+def report(run: Run, model, processor, pool: Pool) -> None:
+    if run.steps % 400 == 0:
+        n = len(pool)
+        print("exact captions", exact(model, processor, pool, np.arange(n - 256, n)), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("pool", "eye", "out"):
+    for name in ("pool", "out"):
         parser.add_argument(name, type=Path)
-    parser.add_argument("--minutes", type=float, default=12)
+    start = parser.add_mutually_exclusive_group(required=True)
+    start.add_argument("--eye", type=Path, help="what train_eye made")
+    start.add_argument("--start-from", type=Path, help="a finished nano-blip2 to train on")
+    parser.add_argument("--minutes", type=float, default=9)
     parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--lr", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=0)
@@ -141,27 +196,23 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     pool = open_pool(options.pool)
-    model, processor = build(options.eye)
-    work = options.out / "work"
-    features = features_of(
-        RawTokens(model.vision_model), pool, options.pool, "raw", options.pictures
-    )
-    data = Captions(pool, features, processor.tokenizer, options.seed)
-    n = len(features)
-    run = Run(model, work / "blip2.pt", options.lr, options.minutes)
-    for _ in timed_steps(run):
-        seen, tokens = data.batch(np.sort(data.rng.choice(n - 2048, options.batch, False)))
-        with half_precision():
-            loss = caption_loss(model, seen, tokens)
-        run.step(loss)
-        if run.steps % 800 == 0:
-            print(
-                "exact captions", exact(model, processor, pool, np.arange(n - 256, n)), flush=True
-            )
+    if options.start_from:
+        model = Blip2ForConditionalGeneration.from_pretrained(
+            options.start_from,
+            dtype=torch.float32,
+            attn_implementation="eager",
+            local_files_only=True,
+        ).train()
+        processor = Blip2Processor.from_pretrained(options.start_from, local_files_only=True)
+        run = as_a_whole(model, processor, pool, options)
+    else:
+        model, processor = build(options.eye)
+        run = with_frozen_eye(model, processor, pool, options)
+    n = len(pool)
     result = {"steps": run.steps, "pictures": run.steps * options.batch, "seconds": run.seconds}
-    result["exact captions"] = exact(model, processor, pool, np.arange(n - 1024, n))
+    result["exact captions"] = exact(model, processor, pool, np.arange(n - TESTED, n))
     save_half(model, processor, options.out)
-    (work / "blip2.json").write_text(json.dumps(result, indent=1))
+    (options.out / "work" / "blip2.json").write_text(json.dumps(result, indent=1))
     print(json.dumps(result))
 
 

@@ -56,7 +56,10 @@ class Eye(nn.Module):
         _start_like_a_trained_vit(self.tower)
 
     def forward(self, pixels: torch.Tensor) -> tuple[dict[str, torch.Tensor], ...]:
-        tokens = self.tower(pixels, interpolate_pos_encoding=False).last_hidden_state
+        return self.read(self.tower(pixels, interpolate_pos_encoding=False).last_hidden_state)
+
+    def read(self, tokens: torch.Tensor) -> tuple[dict[str, torch.Tensor], ...]:
+        """Logits of the picture's attributes, and of its patches', from the tower's tokens."""
         patches = tokens[:, 1:]
         pooled = torch.cat([tokens[:, 0], patches.mean(1)], -1)
         return (
