@@ -11,6 +11,9 @@ from visdiff_local.stats import auroc, benjamini_hochberg, mann_whitney_p, wilco
 from visdiff_local.stats.groups import FloatArray
 from visdiff_local.types import MeasuredDifference
 
+NAMED = 3
+"""Attributes that a warning names; the others stand in the table of what is measured."""
+
 
 def compare_measured(
     a: Sequence[Measurement],
@@ -67,8 +70,10 @@ def warnings(
     sentences = []
     if stronger:  # in one sentence, since they often go together: brightness and contrast, say
         named = ", ".join(
-            f"{each.attribute} ({each.note}, AUROC {each.auroc:.2f})" for each in stronger
+            f"{each.attribute} ({each.note}, AUROC {each.auroc:.2f})" for each in stronger[:NAMED]
         )
+        if len(stronger) > NAMED:
+            named += f" and {len(stronger) - NAMED} more"
         sentences.append(f"the sets differ in {named}: what looks like content may be that")
     sentences += [
         f"something is repeated {overlay.place} in {overlay.share_a:.0%} of A and "
