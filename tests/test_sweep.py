@@ -47,9 +47,10 @@ def test_the_ready_sweeps_are_valid(path: Path) -> None:
     assert len({c.label for c in sweep.combinations}) == len(sweep.combinations)
 
 
-def test_all_six_ready_sweeps_are_there() -> None:
+def test_all_ready_sweeps_are_there() -> None:
     assert {path.stem for path in SWEEPS.glob("*.toml")} == {
         "table2", "purity", "caption_style", "language_model", "sample_size", "rounds",
+        "probability", "faint",
     }  # fmt: skip
 
 
