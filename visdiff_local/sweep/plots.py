@@ -11,6 +11,8 @@ from visdiff_local.sweep.plan import Sweep
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 """Okabe & Ito's palette, which colour-blind readers can tell apart."""
 
+INCHES_A_LETTER = 0.08
+
 
 def draw(sweep: Sweep, summary: Sequence[Row], out: Path) -> list[Path]:
     """One SVG a grader in ``out``; raises MissingDependencyError without matplotlib."""
@@ -45,10 +47,13 @@ def _number(sweep: Sweep) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-def _panels(sweep: Sweep, splits: Sequence[str], height: float) -> tuple[Any, list[Any]]:
+def _panels(
+    sweep: Sweep, splits: Sequence[str], height: float, margin: float = 0.0
+) -> tuple[Any, list[Any]]:
+    """A panel a split. ``height``, and ``margin`` for labels on the left, in inches."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(3.4 * len(splits), height), layout="constrained")
+    figure = Figure(figsize=(margin + 3.4 * len(splits), height), layout="constrained")
     axes = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
     figure.suptitle(sweep.title)
     for axis, split in zip(axes, splits, strict=True):
@@ -86,7 +91,8 @@ def _lines(sweep: Sweep, rows: Sequence[Row]) -> Any:
     """One horizontal line a combination: Acc@1 filled, Acc@5 hollow, each with its interval."""
     splits = list(dict.fromkeys(row["split"] for row in rows))
     labels = [combination.label for combination in sweep.combinations]
-    figure, axes = _panels(sweep, splits, 1.2 + 0.35 * len(labels))
+    margin = INCHES_A_LETTER * max(map(len, labels))
+    figure, axes = _panels(sweep, splits, 1.2 + 0.35 * len(labels), margin)
     names = list(sweep.combinations[0].varied)
     for axis, split in zip(axes, splits, strict=True):
         for row in rows:
