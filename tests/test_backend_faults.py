@@ -4,6 +4,7 @@ And the ground that the backends stand on: weights, fingerprints, batches, missi
 """
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +19,16 @@ import pytest
 import tiny
 from backend_cases import copied, folder_of, handle, spec_of
 
-from visdiff_local.backends import _common, _hf, blip2, llama_server, open_clip, selftest, vlm
+from visdiff_local.backends import (
+    _batches,
+    _common,
+    _hf,
+    blip2,
+    llama_server,
+    open_clip,
+    selftest,
+    vlm,
+)
 from visdiff_local.backends import _vlm_inputs as vlm_inputs
 from visdiff_local.errors import (
     MissingDependencyError,
@@ -28,7 +38,7 @@ from visdiff_local.errors import (
     VisdiffError,
     WeightsError,
 )
-from visdiff_local.specs import ModelSpec
+from visdiff_local.specs import ModelSpec, load_registry
 
 
 @pytest.fixture(autouse=True)
@@ -323,7 +333,7 @@ def test_batches_halve_when_memory_runs_out_and_stay_small() -> None:
             raise MemoryError
         return [item * 10 for item in batch]
 
-    batches = _common.Batches(8)
+    batches = _batches.Batches(8)
     assert list(batches.run(range(11), work)) == [item * 10 for item in range(11)]
     assert sizes == [8, 4, 2, 2, 4, 2, 2, 2, 1]
     assert batches.size == 2
@@ -332,13 +342,13 @@ def test_batches_halve_when_memory_runs_out_and_stay_small() -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     with pytest.raises(OutOfMemoryError, match="batch of one"):
-        list(_common.Batches(4).run([1, 2], never))
+        list(_batches.Batches(4).run([1, 2], never))
 
     def broken(batch: list[int]) -> list[int]:
         raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes"):
-        list(_common.Batches(4).run([1, 2], broken))
+        list(_batches.Batches(4).run([1, 2], broken))
 
 
 def test_special_tokens_in_a_text_are_broken() -> None:
@@ -367,6 +377,8 @@ class _Server(BaseHTTPRequestHandler):
     """Answers as llama.cpp's server does."""
 
     asked: list[dict[str, Any]] = []  # noqa: RUF012 - one server a test
+    wants: str | None = None
+    """A token, as of llama-server's --api-key."""
 
     def log_message(self, *_: Any) -> None:
         """Silent."""
@@ -378,11 +390,22 @@ class _Server(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(raw)
 
+    def _is_refused(self) -> bool:
+        given = self.headers.get("Authorization")
+        if self.wants is None or given == f"Bearer {self.wants}":
+            return False
+        self._answer({"error": f"Invalid API Key: {given}"}, 401)
+        return True
+
     def do_GET(self) -> None:
+        if self._is_refused():
+            return
         self._answer({"data": [{"id": "m.gguf", "created": 1, "meta": {"n_params": 5}}]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self._is_refused():
+            return
         self.asked.append({"route": self.path, **body})
         chat = "messages" in body
         prompt = body["messages"][0]["content"] if chat else body["prompt"]
@@ -406,6 +429,7 @@ class _Server(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[str]:
     _Server.asked.clear()
+    _Server.wants = None
     running = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
     Thread(target=running.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{running.server_address[1]}"
@@ -432,6 +456,43 @@ def test_a_server_is_asked_and_read(chat: str, server: str, tmp_path: Path) -> N
             llm.complete(["refuse"])
     route = "/v1/chat/completions" if chat else "/v1/completions"
     assert {asked["route"] for asked in _Server.asked} == {route}
+
+
+@pytest.mark.parametrize("named", ["", "MY_SERVER_TOKEN"])
+def test_a_server_gets_its_token_and_nobody_else_sees_it(
+    named: str,
+    server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    variable = named or "VISDIFF_LLAMA_SERVER_TOKEN"
+    spec = ModelSpec(name="served", backend="llama_server", url=server, token_from=named)
+    _Server.wants = "right-token"
+    monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(WeightsError, match=rf"refuses \(401\).*its token belongs into {variable}"):
+        llama_server.open_model(spec, tmp_path)
+    monkeypatch.setenv(variable, "wrong-token")
+    with pytest.raises(WeightsError, match="Bearer TOKEN") as refused:
+        llama_server.open_model(spec, tmp_path)
+    assert "wrong-token" not in str(refused.value)
+    monkeypatch.setenv(variable, "right-token")
+    caplog.set_level(logging.DEBUG)
+    with llama_server.open_model(spec, tmp_path) as llm:
+        assert llm.complete(["a"]) == ["a!"]
+        assert "right-token" not in repr(llm.__dict__)
+    assert "/v1/completions" in caplog.text
+    assert "right-token" not in caplog.text
+
+
+def test_a_token_in_models_toml_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "models.toml").write_text(
+        '[models.served]\nbackend = "llama_server"\nurl = "http://127.0.0.1:1"\n'
+        'token_from = "sk-secret"\n'
+    )
+    with pytest.raises(UsageError, match="token_from") as refused:
+        load_registry(tmp_path / "models.toml")
+    assert "sk-secret" not in str(refused.value)
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ say when they are asked directly.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 import torch
 from backend_cases import folder_of, images, model
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from visdiff_local import protocols
-from visdiff_local.backends import _answers, vlm
+from visdiff_local.backends import _answers, _llama_prompts, vlm
 from visdiff_local.errors import UsageError
 
 QUESTIONS = ["is there a dog?", "is there a large red thing by the sea?", "no <image> birds?"]
@@ -222,8 +224,7 @@ def test_a_reply_depends_on_its_own_prompt_and_seed_alone(name: str, temperature
     assert len(set(replies)) > 1
     assert all(reply == reply.strip() for reply in replies)
     assert ask(PROMPTS[::-1]) == replies[::-1]
-    if name != "llama-q4_k_m":  # its kernels round in the prompt's own way
-        assert [ask([prompt])[0] for prompt in PROMPTS[:4]] == replies[:4]
+    assert [ask([prompt])[0] for prompt in PROMPTS[:4]] == replies[:4]
     assert ask([PROMPTS[0], PROMPTS[1], PROMPTS[0]])[::2] == [replies[0]] * 2
     assert (ask(PROMPTS, seed=4) == replies) == (temperature == 0)
     assert ask([]) == []
@@ -315,14 +316,103 @@ def test_llama_cpp_reads_the_same_next_token_as_its_high_level_api() -> None:
     np.testing.assert_allclose(llm.choose(PROMPTS, ("yes", "no"))[0], wanted, atol=2e-3)
 
 
+class Noted:
+    """Reads a reply of fixed tokens and keeps the logits before each."""
+
+    def __init__(self, reply: Sequence[int]) -> None:
+        self.logits: list[Any] = []
+        self._reply = iter(reply)
+
+    def read(self, logits: Any) -> int | None:
+        self.logits.append(logits.copy())
+        return next(self._reply, None)
+
+
+@pytest.mark.parametrize("name", [name for name in cases.TEXTS if name.startswith("llama")])
+@given(
+    st.lists(st.tuples(st.integers(0, 80), st.integers(0, 3), st.integers(0, 12)), max_size=6),
+    st.integers(0, 3),
+)
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_company_does_not_change_a_bit_of_the_logits(
+    name: str, shapes: list[tuple[int, int, int]], replied: int
+) -> None:
+    """Prompts that begin alike, longer and shorter than what is computed at a time."""
+    engine = model(name).engine
+    common = [5 + n * 7 % 50 for n in range(80)]
+    prompts = [[*common[:long], 60 + kind, *common[:own]] for long, kind, own in shapes]
+    reply = common[5 : 5 + replied]
+
+    def logits(chosen: list[list[int]]) -> list[Any]:
+        readers = [Noted(reply) for _ in chosen]
+        engine.run(chosen, readers, room=8)
+        return [np.stack(reader.logits) for reader in readers]
+
+    together = logits(prompts)
+    for prompt, found, other in zip(prompts, together, logits(prompts[::-1])[::-1], strict=True):
+        assert len(found) == replied + 1
+        assert np.array_equal(found, other)
+        assert np.array_equal(found, logits([prompt])[0])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 40), st.integers(0, 60)), max_size=9),
+    st.sampled_from([2, 3, 7]),
+    st.integers(0, 3),
+)
+@example([(kind, 30, own) for kind in range(3) for own in (1, 20, 40)], 2, 2)
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_prompts_that_begin_alike_share_a_trunk_and_all_come_to_their_end(
+    shapes: list[tuple[int, int, int]], slots: int, replied: int
+) -> None:
+    from visdiff_local.backends._llama_engine import Engine
+    from visdiff_local.backends._llama_session import Session
+
+    common = [5 + n * 7 % 50 for n in range(80)]
+    prompts = [
+        [*common[:4], 70 + kind, *common[:long], 60, *common[:own]] for kind, long, own in shapes
+    ]
+    reply = common[7 : 7 + replied]
+
+    def read(slots: int) -> list[Any]:
+        path = Path(folder_of("llama-f16")) / "model.gguf"
+        engine = Engine(Session(path, context=128, device="cpu", slots=slots))
+        readers = [Noted(reply) for _ in prompts]
+        engine.run(prompts, readers, room=4)
+        engine.close()
+        return [np.stack(reader.logits) for reader in readers]
+
+    for together, alone in zip(read(slots), read(1), strict=True):
+        np.testing.assert_allclose(together, alone, atol=0.05)
+
+
+def test_a_caption_is_computed_once_for_all_questions_about_it() -> None:
+    prompts = [
+        [1, *[caption] * 30, 7, *[question] * 5] for caption in (5, 6) for question in (8, 9)
+    ]
+    queue = _llama_prompts.planned(prompts, [Noted([]) for _ in prompts], 1, 1, 2, 100)
+    trunks = [branch for branch in queue if branch.reader is None]
+    assert [len(branch.pending) for branch in queue] == [31, 5, 5, 31, 5, 5]
+    assert [branch.trunk for branch in queue if branch.reader] == [trunks[0]] * 2 + [trunks[1]] * 2
+    assert not queue[1].ready
+    trunks[0].pending.clear()
+    assert queue[1].ready
+    assert (trunks[0].over(), queue[1].over()) == ([], [queue[1]])
+    assert queue[2].over() == [queue[2], trunks[0]]
+
+
 def test_sequences_decoded_together_say_what_they_say_alone() -> None:
     from visdiff_local.backends._llama_engine import Engine
     from visdiff_local.backends._llama_sampling import Reply
+    from visdiff_local.backends._llama_session import Session
 
     def replies(slots: int) -> list[list[int]]:
-        engine = Engine(
-            Path(folder_of("llama-f16")) / "model.gguf", context=320, device="cpu", slots=slots
-        )
+        path = Path(folder_of("llama-f16")) / "model.gguf"
+        engine = Engine(Session(path, context=320, device="cpu", slots=slots))
         rng = np.random.default_rng(0)
         readers = [
             Reply(engine.vocabulary.ends, room=3 + i % 9, temperature=0, rng=rng, grammar=None)

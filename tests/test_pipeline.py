@@ -13,6 +13,7 @@ from colours import Colours, draw
 from PIL import Image, ImageEnhance
 
 from visdiff_local import registry, results
+from visdiff_local.backends import places
 from visdiff_local.cli import main
 
 RED_AND_BLUE = (["red"] * 9 + ["blue"]) * 3, (["blue"] * 9 + ["red"]) * 3
@@ -328,7 +329,7 @@ def test_domain_statistics_tell_strange_images(place: Path, monkeypatch: Any) ->
     eye = np.eye(colours.DIMENSION, dtype=np.float32)
     strange = {"means": eye[3:5] * 9, "whitening": eye, "threshold": np.ones(1, np.float32)}
     save_file(strange, folder / "domain.safetensors")
-    monkeypatch.setattr(registry, "BUNDLED", folder)
+    monkeypatch.setattr(places, "BUNDLED", folder)
     content = loaded(run(place))
     assert content["outside_domain"] == 1.0
     assert "100% of these images are something else" in " ".join(content["warnings"])

@@ -10,6 +10,7 @@ import pytest
 
 from visdiff_local.specs import Registry, load_registry
 from visdiff_local.weights import memory, throughput
+from visdiff_local.weights import plan as planning
 from visdiff_local.weights.plan import CPU_BATCH, LARGEST_BATCH, Plan, make_plan
 
 CARDS = (8.0, 12.0, 16.0, 24.0, 48.0)
@@ -136,13 +137,14 @@ def test_without_a_gpu_everything_is_on_the_cpu(registry: Registry) -> None:
 
 
 def test_the_largest_batches_are_those_the_backends_start_with() -> None:
-    from visdiff_local.backends import _llama_engine, blip2, open_clip, vlm
+    from visdiff_local.backends import _llama_session, blip2, open_clip, vlm
 
-    assert _llama_engine.SLOTS["gpu"] == LARGEST_BATCH["llama_cpp"]
-    assert _llama_engine.SLOTS["cpu"] == CPU_BATCH["llama_cpp"]
+    assert _llama_session.SLOTS["gpu"] == LARGEST_BATCH["llama_cpp"]
+    assert _llama_session.SLOTS["cpu"] == CPU_BATCH["llama_cpp"]
 
     for module, name in ((blip2, "blip2"), (vlm, "vlm"), (open_clip, "open_clip")):
         assert module._BATCH["cuda"] == LARGEST_BATCH[name]  # type: ignore[attr-defined,index]
+        assert module._BATCH["cpu"] == CPU_BATCH[name]  # type: ignore[attr-defined,index]
 
 
 def test_time_is_unknown_until_measured(
@@ -150,9 +152,12 @@ def test_time_is_unknown_until_measured(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     profile = registry.profile("workstation-24gb")
+    monkeypatch.setattr(planning, "gpu_present", lambda: False)
     assert make_plan(registry, profile, 24).seconds is None
     for role in ("captioner", "llm", "embedder"):
         throughput.record(profile.model_of(role), role, 2.0)  # type: ignore[arg-type]
+    assert make_plan(registry, profile, 24).seconds is None, "there is no such card here"
+    monkeypatch.setattr(planning, "gpu_present", lambda: True)
     plan = make_plan(registry, profile, 24, images=1000)
     assert plan.seconds == pytest.approx((120 + 6 + 1000) / 2)
     assert throughput.known("another card") == {}

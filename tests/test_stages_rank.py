@@ -124,6 +124,10 @@ def test_image_order_changes_nothing() -> None:
 def test_missing_answers_lie_in_the_middle(answers: FloatArray, missing: FloatArray) -> None:
     holed = np.where(missing, np.nan, answers).astype(np.float32)
     scores = rank.Scores.single(holed)
+    halves = rank.filled(holed.astype(np.float16))
+    assert halves.dtype == np.float16  # whose statistics are counted
+    assert np.allclose(halves, scores.values, atol=1e-3)
+    assert np.isnan(holed).sum() == missing.sum()  # and what was given is left as it was
     assert not np.isnan(scores.values).any()
     assert scores.unparsed.tolist() == missing.sum(axis=1).tolist()
     assert (scores.values[~missing] == answers[~missing]).all()

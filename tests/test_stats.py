@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from visdiff_local import stats
 from visdiff_local.stats import null
+from visdiff_local.stats.counting import _codes
 from visdiff_local.stats.groups import each_block
 from visdiff_local.stats.paired import EXACT_PAIRS
 from visdiff_local.stats.separation import EXACT_WORK, delong_variance, interval, p_values
@@ -345,6 +346,16 @@ def test_counting_in_chunks_equals_sorting(case, chunk):
         np.testing.assert_allclose(getattr(counted, name), getattr(whole, name), atol=1e-12)
 
 
+def test_codes_are_in_the_order_of_the_scores():
+    """Of every half-precision number that is none NaN; the two zeros are one."""
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    halves = halves[~np.isnan(halves)]
+    codes = _codes(halves).astype(np.int64)
+    order = np.argsort(codes, kind="stable")
+    rising = halves[order].astype(np.float64)
+    assert np.array_equal(np.sign(np.diff(rising)), np.sign(np.diff(codes[order])))
+
+
 def test_counting_finds_the_same_global_p(rng: Rng):
     n, is_a = 6000, half_and_half(6000)
     scores = rng.standard_normal((6, 3)) @ rng.standard_normal((3, n)) + rng.standard_normal((6, n))
@@ -368,6 +379,10 @@ def test_counting_refuses_nan_and_what_does_not_fit(rng: Rng):
     counts.add(np.zeros((3, 4), np.float16))
     with pytest.raises(ValueError, match="scores of 4 images for 6 labels"):
         counts.compare(rng=rng)
+    none = stats.ScoreCounts(half_and_half(6), 0, rng=rng)
+    none.add(np.zeros((0, 6), np.float16))
+    assert none.compare(rng=rng).auroc.shape == (0,)
+    assert none.compare(rng=rng).p_global == 1.0
 
 
 # Pairs, thresholds, the paper's rule, the bootstrap

@@ -41,6 +41,7 @@ from visdiff_local.store.cached import (
     Counter,
 )
 from visdiff_local.store.keys import key, keys
+from visdiff_local.store.shards import as_slice
 from visdiff_local.store.vectors import MERGE_AT, rounded
 from visdiff_local.types import ImageRef
 
@@ -269,6 +270,37 @@ def test_vectors_come_back_the_same_to_the_last_bit_in_any_order(tmp_path: Path)
         assert store.dimension("other") is None
         assert len(store.vectors("other", D)) == 0
         assert index.get([])[1].shape == (0, D)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_every_half_precision_number_is_widened_to_the_bit() -> None:
+    """Subnormals, both zeros, large numbers, infinities and NaN, in rows that are whole without."""
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    finite = halves[np.isfinite(halves)]
+    small = finite[np.abs(finite) < 2]
+    for numbers in (halves, finite, small):
+        for rows in (
+            numbers[: len(numbers) // 8 * 8].reshape(-1, 8),
+            numbers[1:4][None],
+            halves[:0, None],
+        ):
+            for layout in (rows, rows[::-1, ::2]):
+                expected = layout.astype(np.float32)
+                expected /= np.sqrt(np.einsum("ij,ij->i", expected, expected))[:, None]
+                assert np.array_equal(rounded(layout), expected, equal_nan=True)
+
+
+@given(st.lists(st.integers(0, 9), max_size=6))
+def test_rows_that_follow_each_other_are_a_slice_and_others_stay_as_they_are(
+    rows: list[int],
+) -> None:
+    everything = np.arange(40).reshape(10, 4)
+    for wanted in (rows, sorted(set(rows)), [*range(len(rows))]):
+        places = np.array(wanted, dtype=np.int64)
+        chosen = as_slice(places)
+        assert np.array_equal(everything[chosen], everything[places])
+        follow = bool(wanted) and wanted == [*range(wanted[0], wanted[0] + len(wanted))]
+        assert isinstance(chosen, slice) == follow
 
 
 def test_shards_are_merged_and_an_id_added_twice_is_there_once(store: Store) -> None:

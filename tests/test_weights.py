@@ -17,7 +17,7 @@ from small_hub import COMMIT, SmallHub
 import visdiff_local
 from visdiff_local.errors import UsageError, WeightsError
 from visdiff_local.registry import find_weights
-from visdiff_local.specs import ROLES, ModelSpec, load_registry
+from visdiff_local.specs import ModelSpec, load_registry
 from visdiff_local.weights import disk
 from visdiff_local.weights.choose import choose
 from visdiff_local.weights.import_ import import_pack
@@ -286,13 +286,8 @@ def test_another_version_is_replaced_as_a_whole(packed: Path, tmp_path: Path) ->
     assert sorted(path.name for path in (there / "tiny").iterdir()) == NEEDED
 
 
-NANO = load_registry().profile("nano")
-NANO_IS_HERE = all(find_weights(load_registry().model(NANO.model_of(role)), None) for role in ROLES)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.skipif(not NANO_IS_HERE, reason="the nano models are not here")
 def test_the_nano_profile_is_packed_imported_and_run(tmp_path: Path) -> None:
     out, there = tmp_path / "nano.tar", tmp_path / "there"
     done = command("pack", "nano", "--to", out)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,11 +12,13 @@ from visdiff_local import pipeline, run_folder
 from visdiff_local.config import RunConfig
 from visdiff_local.images import ImageSet
 from visdiff_local.progress import Progress, Silent
-from visdiff_local.registry import ModelPool, choose_profile, default_profile
+from visdiff_local.registry import ModelPool, choose_profile, default_profile, gpu_present
 from visdiff_local.specs import ROLES, load_registry
 from visdiff_local.steps.roles import Roles
 from visdiff_local.store import Store
 from visdiff_local.types import RunResult
+from visdiff_local.weights import throughput
+from visdiff_local.weights.plan import fits_here
 
 DEMO = Path(__file__).parent / "assets" / "demo"
 """The bundled images of ``demo``, in ``a`` and ``b``."""
@@ -38,8 +41,9 @@ class Outcome:
 def configured(**options: Any) -> RunConfig:
     """A checked configuration; the profile is the one that fits this machine unless it is named."""
     if options.get("profile") is None:
-        registry = load_registry(_path(options.get("models")))
-        options["profile"] = default_profile(registry, _path(options.get("weights")))
+        weights = options.get("weights")
+        registry = load_registry(options.get("models"), weights)
+        options["profile"] = default_profile(registry, _path(weights))
     return RunConfig.checked(**options)
 
 
@@ -84,7 +88,7 @@ class Launcher:
     def run(self, config: RunConfig, progress: Progress | None = None) -> RunResult:
         """As :meth:`launch`, when nothing is to be written."""
         a, b = image_sets(config)
-        return pipeline.run(config, a, b, self.pool(config), self.store(config), progress)
+        return self._run(config, a, b, progress or Silent())
 
     def launch(
         self,
@@ -98,29 +102,48 @@ class Launcher:
         progress = progress or Silent()
         if a is None or b is None:
             a, b = image_sets(config)
-        store = self.store(config)
-        result = pipeline.run(config, a, b, self.pool(config), store, progress)
-        return Outcome(result, run_folder.thumbnails(result, store, progress))
+        result = self._run(config, a, b, progress)
+        return Outcome(result, run_folder.thumbnails(result, self.store(config), progress))
+
+    def _run(self, config: RunConfig, a: ImageSet, b: ImageSet, progress: Progress) -> RunResult:
+        pool = self.pool(config)
+        pool.listener = progress.say
+        result = pipeline.run(config, a, b, pool, self.store(config), progress)
+        for handle, done in pool.take_work():
+            throughput.record_work(handle.spec.name, done, card=handle.on_card)
+        return result
 
     def pool(self, config: RunConfig) -> ModelPool:
-        """The models of the configuration's profile, with its replacements."""
+        """The models of the configuration's profile, with its replacements.
+
+        On a GPU those of the configuration before are closed, unless they are the same.
+        """
         key = tuple(getattr(config, name) for name in _POOL_OPTIONS)
         if key not in self._pools:
-            registry = load_registry(_path(config.models))
+            registry = load_registry(config.models, config.weights)
             replaced = {role: getattr(config, role) for role in ROLES}
+            profile = choose_profile(registry, config.profile, replaced)
             pool = ModelPool(
                 registry,
-                choose_profile(registry, config.profile, replaced),
+                profile,
                 weights=_path(config.weights),
                 device=config.device,
                 keep_open=self.keep_open,
+                # Only when a first model is opened: it asks the GPU for its size.
+                planner=partial(fits_here, registry, profile, config.device),
             )
             self._pools[key] = self._stack.enter_context(pool)
+        if gpu_present():
+            # A plan counts on the whole card. Without one, main memory is left to the system.
+            for other in self._pools.keys() - {key}:
+                self._pools[other].close()
         return self._pools[key]
 
     def roles(self, config: RunConfig, progress: Progress | None = None) -> Roles:
         """The models of the configuration behind its store, for other uses than a run."""
-        return Roles(self.pool(config), self.store(config), progress)
+        pool = self.pool(config)
+        pool.listener = (progress or Silent()).say
+        return Roles(pool, self.store(config), progress)
 
     def store(self, config: RunConfig) -> Store:
         """The configuration's store, else the user's own."""

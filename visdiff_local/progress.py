@@ -32,6 +32,10 @@ class Progress(Protocol):
         """The stage is over."""
         ...
 
+    def say(self, message: str) -> None:
+        """Something that the user should know, in plain words, at any time."""
+        ...
+
 
 class Silent:
     """Says nothing."""
@@ -43,6 +47,9 @@ class Silent:
         pass
 
     def finish(self) -> None:
+        pass
+
+    def say(self, message: str) -> None:
         pass
 
 
@@ -74,6 +81,9 @@ class PlainLines:
         if self._done or (self._stored and self._stage not in self._told_of):
             print(self._line(time.monotonic()), file=sys.stderr)
             self._told_of.add(self._stage)
+
+    def say(self, message: str) -> None:
+        print(message, file=sys.stderr)
 
     def _line(self, now: float) -> str:
         spent = now - self._began
@@ -111,6 +121,9 @@ class Bars:
         self._bars.update(self._task, total=max(done, 1), completed=max(done, 1), visible=new)
         self._told_of.add(stage)
         self._task = None
+
+    def say(self, message: str) -> None:
+        self._bars.console.print(message, markup=False, highlight=False)
 
 
 @contextmanager

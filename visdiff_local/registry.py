@@ -4,8 +4,7 @@ Nothing heavy is imported here. A model is opened when the store does not know a
 before; its fingerprint comes from the files alone.
 """
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,8 +12,23 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
-from visdiff_local.errors import UsageError, WeightsError
-from visdiff_local.specs import BackendName, ModelSpec, Profile, Registry, Role
+from visdiff_local.backends._batches import quiet
+from visdiff_local.backends.places import BUNDLED as BUNDLED
+from visdiff_local.backends.places import WITHOUT_WEIGHTS as WITHOUT_WEIGHTS
+from visdiff_local.backends.places import find_weights as find_weights
+from visdiff_local.backends.places import weights_folder as weights_folder
+from visdiff_local.backends.places import weights_roots as weights_roots
+from visdiff_local.backends.steady import Alone, Holder, Steady, Work, advised, attempt, lowered
+from visdiff_local.errors import OutOfMemoryError, UsageError
+from visdiff_local.specs import (
+    UNPLANNED,
+    BackendName,
+    Fit,
+    ModelSpec,
+    Profile,
+    Registry,
+    Role,
+)
 
 BACKENDS: Mapping[BackendName, str] = {
     "blip2": "visdiff_local.backends.blip2",
@@ -24,7 +38,8 @@ BACKENDS: Mapping[BackendName, str] = {
     "llama_server": "visdiff_local.backends.llama_server",
     "fake": "visdiff_local.backends.fake",
 }
-"""Each module offers ``fingerprint(spec, folder)`` and ``open_model(spec, folder, device=…)``."""
+"""Each module offers ``fingerprint(spec, folder)`` and ``open_model(spec, folder, device=…)``, to
+which those that have weights add ``fit`` and ``say``."""
 
 ROLE_BACKENDS: Mapping[Role, tuple[BackendName, ...]] = {
     "captioner": ("blip2", "vlm", "fake"),
@@ -32,8 +47,6 @@ ROLE_BACKENDS: Mapping[Role, tuple[BackendName, ...]] = {
     "llm": ("llama_cpp", "llama_server", "fake"),
     "embedder": ("open_clip", "fake"),
 }
-WITHOUT_WEIGHTS: tuple[BackendName, ...] = ("fake", "llama_server")
-BUNDLED = Path(__file__).parent / "assets" / "nano"
 FALLBACK_PROFILE = "nano"
 GPU_PROFILE = "workstation-24gb"
 
@@ -43,40 +56,7 @@ class _Backend(Protocol):
 
     def fingerprint(self, spec: ModelSpec, folder: Path) -> str: ...
 
-    def open_model(self, spec: ModelSpec, folder: Path, *, device: str) -> Any: ...
-
-
-def weights_roots(weights: Path | None) -> tuple[Path, ...]:
-    """Where weights are looked for, first to last: ``--weights``, ``VISDIFF_WEIGHTS``, bundled."""
-    named = os.environ.get("VISDIFF_WEIGHTS")
-    own = weights or (Path(named) if named else None)
-    return (own.expanduser(), BUNDLED) if own else (BUNDLED,)
-
-
-def find_weights(spec: ModelSpec, weights: Path | None) -> Path | None:
-    """The folder that holds all files of the model; None where no place has them."""
-    for root in weights_roots(weights):
-        folder = root / (spec.folder or spec.name)
-        if folder.is_dir() and all((folder / name).exists() for name in spec.files):
-            return folder
-    return None
-
-
-def weights_folder(spec: ModelSpec, weights: Path | None) -> Path:
-    """As :func:`find_weights`; raises :class:`WeightsError` that says what to type."""
-    if spec.backend in WITHOUT_WEIGHTS:
-        return BUNDLED
-    found = find_weights(spec, weights)
-    if found is not None:
-        return found
-    looked = ", ".join(str(root / (spec.folder or spec.name)) for root in weights_roots(weights))
-    files = ", ".join(spec.files) or "its files"
-    fetch = f" (on a connected machine: visdiff-local models fetch {spec.name} --to DIR)"
-    raise WeightsError(
-        f"the weights of {spec.name} are missing: no folder {looked} with {files}. "
-        f"Name the folder that holds {spec.folder or spec.name}/ with --weights or "
-        f"VISDIFF_WEIGHTS{fetch if spec.repo else ''}"
-    )
+    def open_model(self, spec: ModelSpec, folder: Path, *, device: str, **options: Any) -> Any: ...
 
 
 def gpu_present() -> bool:
@@ -97,22 +77,59 @@ def default_profile(registry: Registry, weights: Path | None) -> str:
 
 @dataclass
 class ModelHandle:
-    """One model, opened on first use and closed by whoever holds the pool."""
+    """One model, opened on first use and closed by whoever holds the pool.
+
+    Args:
+        holder: the pool, which knows the plan and the other models.
+    """
 
     spec: ModelSpec
     folder: Path
     device: str = "auto"
+    holder: Holder = field(default_factory=Alone)
     times_opened: int = 0
+    work: dict[Role, Work] = field(default_factory=dict)
+    """By role, since the pool's :meth:`ModelPool.take_work`."""
     _model: Any = None
 
     @cached_property
     def fingerprint(self) -> str:
         return self._backend.fingerprint(self.spec, self.folder)
 
+    @cached_property
+    def fit(self) -> Fit:
+        """As planned; less where that turned out not to fit."""
+        planned = self.holder.planned(self.spec.name)
+        if planned.placement == "cpu":
+            self._tell("too large for this GPU; runs on the CPU, many times slower")
+        return planned
+
+    @property
+    def is_open(self) -> bool:
+        return self._model is not None
+
+    @property
+    def on_card(self) -> bool:
+        """Whether it is opened on the GPU, as far as can be known without asking a library."""
+        return gpu_present() and self._device != "cpu"
+
+    @property
+    def _device(self) -> str:
+        return "cpu" if self.fit.placement == "cpu" else self.device
+
     def open(self) -> Any:
-        """The model object, which has the protocols of its roles; the same one until closed."""
-        if self._model is None:
-            opened = self._backend.open_model(self.spec, self.folder, device=self.device)
+        """The model, which has the protocols of its roles and goes on when memory runs out."""
+        self.bare()
+        return Steady(self.bare, self._make_room, self._done)
+
+    def bare(self) -> Any:
+        """The model object itself, the same one until closed."""
+        while self._model is None:
+            self.holder.make_way(self.spec.name)
+            opened, why = attempt(self._opened)
+            if why is not None:
+                self._make_room(why)
+                continue
             self._model = opened.__enter__()
             self.times_opened += 1
         return self._model
@@ -122,6 +139,38 @@ class ModelHandle:
         model, self._model = self._model, None
         if model is not None:
             model.__exit__(None, None, None)
+
+    def _opened(self) -> Any:
+        if self.spec.backend in WITHOUT_WEIGHTS:
+            return self._backend.open_model(self.spec, self.folder, device=self._device)
+        return self._backend.open_model(
+            self.spec, self.folder, device=self._device, fit=self.fit, say=self._tell
+        )
+
+    def _make_room(self, why: str) -> None:
+        """After memory ran out: closes the other models; else takes this one off the card.
+
+        Raises:
+            OutOfMemoryError: it is alone, and not on the card.
+        """
+        closed = self.holder.close_others(self.spec.name)
+        self.close()
+        if closed:
+            self._tell(f"not enough memory; closed {', '.join(closed)}")
+            return
+        if not self.on_card:
+            raise OutOfMemoryError(f"{self.spec.name}: {advised(why)}")
+        self.fit, told = lowered(self.spec, self.fit)
+        self.work.clear()  # it was done at another speed
+        self._tell(told)
+
+    def _tell(self, message: str) -> None:
+        self.holder.say(f"{self.spec.name}: {message}")
+
+    def _done(self, role: Role, items: int, seconds: float) -> None:
+        work = self.work.setdefault(role, Work())
+        work.items += items
+        work.seconds += seconds
 
     @property
     def _backend(self) -> _Backend:
@@ -134,7 +183,9 @@ class ModelPool:
 
     Args:
         keep_open: leave models open between stages and runs (benchmarks, sweeps); else each is
-            closed when the stage that used it is over, so that one fits the memory at a time.
+            closed when the stage that used it is over, but for those that the plan keeps.
+        planner: how each model fits this machine, by name; asked when the first one is opened.
+            On a card only residents are open together: opening another closes the one before.
     """
 
     registry: Registry
@@ -142,7 +193,12 @@ class ModelPool:
     weights: Path | None = None
     device: str = "auto"
     keep_open: bool = False
+    planner: Callable[[], Mapping[str, Fit]] = dict
+    listener: Callable[[str], None] = quiet
+    """Is told, in plain words, what is done for want of memory; may be replaced at any time."""
     _handles: dict[str, ModelHandle] = field(default_factory=dict)
+    _one_by_one: bool = False
+    """Whether memory ran out once with several models open."""
 
     def handle(self, role: Role) -> ModelHandle:
         """The model that plays the role; raises :class:`WeightsError` where it has no weights."""
@@ -156,8 +212,19 @@ class ModelPool:
             )
         if name not in self._handles:
             folder = weights_folder(spec, self.weights)
-            self._handles[name] = ModelHandle(spec, folder, self.device)
+            self._handles[name] = ModelHandle(spec, folder, self.device, self)
         return self._handles[name]
+
+    def planned(self, name: str) -> Fit:
+        """How the model fits this machine."""
+        return self._plan.get(name, UNPLANNED)
+
+    def say(self, message: str) -> None:
+        self.listener(message)
+
+    @cached_property
+    def _plan(self) -> Mapping[str, Fit]:
+        return self.planner()
 
     @contextmanager
     def stage(self) -> Iterator[None]:
@@ -166,12 +233,45 @@ class ModelPool:
             yield
         finally:
             if not self.keep_open:
-                self.close()
+                for handle in self._open:
+                    if not self._stays(handle):
+                        handle.close()
 
     def close(self) -> None:
         """Closes every open model."""
-        for handle in self._handles.values():
+        for handle in self._open:
             handle.close()
+
+    def take_work(self) -> Iterator[tuple[ModelHandle, dict[Role, Work]]]:
+        """What each model has done since this was asked last; nothing of those that did nothing."""
+        for handle in self._handles.values():
+            done, handle.work = handle.work, {}
+            if done:
+                yield handle, done
+
+    def _stays(self, handle: ModelHandle) -> bool:
+        return handle.fit.resident and not self._one_by_one
+
+    def make_way(self, name: str) -> None:
+        """Closes what the plan does not keep on the card beside the model that is to be opened."""
+        wanted = self._handles[name]
+        if wanted.fit.placement != "gpu" or self._stays(wanted):
+            return
+        for other in self._open:
+            if other.fit.placement == "gpu" and not self._stays(other):
+                other.close()
+
+    def close_others(self, name: str) -> list[str]:
+        """Closes all models but this one, and gives their names."""
+        closed = [other for other in self._open if other is not self._handles[name]]
+        for other in closed:
+            other.close()
+        self._one_by_one = self._one_by_one or bool(closed)
+        return [other.spec.name for other in closed]
+
+    @property
+    def _open(self) -> list[ModelHandle]:
+        return [handle for handle in self._handles.values() if handle.is_open]
 
     @property
     def times_opened(self) -> int:

@@ -6,6 +6,7 @@ Unknown keys are errors, and all errors of a file are reported together.
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
@@ -17,6 +18,24 @@ Role = Literal["captioner", "vlm", "llm", "embedder"]
 ROLES: tuple[Role, ...] = ("captioner", "vlm", "llm", "embedder")
 BackendName = Literal["blip2", "vlm", "open_clip", "llama_cpp", "llama_server", "fake"]
 QuantizationName = Literal["", "nf4", "int8", "fp16", "bf16", "fp32"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How one model fits this machine, as ``models plan`` found; None leaves it to the backend."""
+
+    batch: int | None = None
+    """Most images, or sequences of a language model, that are computed together."""
+    gpu_layers: int | None = None
+    """Of a GGUF, where not all of its layers fit the card; the others stay on the CPU."""
+    placement: Literal["any", "gpu", "cpu"] = "any"
+    """``gpu``: it takes room on the card. ``cpu``: it does not fit there, even alone."""
+    resident: bool = False
+    """Whether it may stay open beside any other model of the profile."""
+
+
+UNPLANNED = Fit()
+"""Every backend's own sizes."""
 
 
 class _Strict(BaseModel):
@@ -87,6 +106,9 @@ class ModelSpec(_Strict):
     """Where it lies under the weights folder; its name unless given."""
     url: str = ""
     """``llama_server`` only: a server on loopback that is already running."""
+    token_from: str = Field(default="", pattern=r"^[A-Z_][A-Z0-9_]*$|^$")
+    """``llama_server`` only: the environment variable that holds the server's token, where it wants
+    one; ``VISDIFF_LLAMA_SERVER_TOKEN`` unless given. The token itself never stands here."""
     multi_image: bool = False
     """Whether the VLM takes several images in one prompt."""
     domain: str = ""
@@ -156,7 +178,7 @@ def bundled_models_toml() -> Path:
     return inside if inside.exists() else package.parent / "models.toml"
 
 
-def load_registry(path: Path | None = None, weights: Path | None = None) -> Registry:
+def load_registry(path: str | Path | None = None, weights: str | Path | None = None) -> Registry:
     """The bundled models.toml, with the entries of the user's own file over it.
 
     Args:
@@ -168,9 +190,9 @@ def load_registry(path: Path | None = None, weights: Path | None = None) -> Regi
         ProblemsError: everything that is wrong with the file, together.
     """
     tables = _read(bundled_models_toml())
-    path = path or _named("VISDIFF_MODELS")
-    weights = weights or _named("VISDIFF_WEIGHTS")
-    fetched = None if weights is None else weights.expanduser() / "models.toml"
+    path = _place(path, "VISDIFF_MODELS")
+    weights = _place(weights, "VISDIFF_WEIGHTS")
+    fetched = None if weights is None else weights / "models.toml"
     for file in (fetched if fetched is not None and fetched.is_file() else None, path):
         if file is not None:
             _lay_over(tables, file)
@@ -185,9 +207,10 @@ def load_registry(path: Path | None = None, weights: Path | None = None) -> Regi
         raise ProblemsError(where, [_problem(dict(item)) for item in error.errors()]) from error
 
 
-def _named(variable: str) -> Path | None:
-    value = os.environ.get(variable)
-    return Path(value) if value else None
+def _place(given: str | Path | None, variable: str) -> Path | None:
+    """The path that is given, else the one that the variable names; ``~`` is the user's home."""
+    named = given or os.environ.get(variable)
+    return Path(named).expanduser() if named else None
 
 
 def _lay_over(tables: dict[str, dict[str, dict[str, object]]], path: Path) -> None:

@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from _shared import Seconds, timed
+from _shared import Seconds, best, timed
 from rank_million import MODEL, Texts, direction
 from scipy.stats import ttest_ind
 from sklearn.metrics import roc_auc_score
@@ -71,8 +71,7 @@ def in_one_pass(
                 values = rank.clip([h.text for h in tested], images.refs, embedder=embedder)
                 found = assess.compare(tested, Scores.single(values), images, rules, rng)
                 (settled,) = assess.settle([found], rules)
-    best = Seconds(min(t.wall for t in tries), min(t.processor for t in tries))
-    return best, settled.comparison.auroc
+    return best(tries), settled.comparison.auroc
 
 
 def one_at_a_time(

@@ -53,11 +53,12 @@ def probabilities(logits: FloatArray, options: Sequence[Sequence[int]]) -> Float
         Float32 (n, k), rows sum to 1; a row of NaN where all options together are less likely than
         :data:`LEAST_MASS`.
     """
-    wide = logits.astype(np.float64)
-    wide = np.exp(wide - wide.max(axis=1, keepdims=True))
-    mass = wide / wide.sum(axis=1, keepdims=True)
+    mass = logits.astype(np.float64)
+    mass -= mass.max(axis=1, keepdims=True)
+    np.exp(mass, out=mass)
     parts = np.stack([mass[:, list(ids)].sum(axis=1) for ids in options], axis=1)
-    total = parts.sum(axis=1, keepdims=True)
-    shares = np.full(parts.shape, np.nan)
-    np.divide(parts, total, out=shares, where=np.broadcast_to(total >= LEAST_MASS, parts.shape))
-    return shares.astype(np.float32)
+    total = parts.sum(axis=1)
+    judged = total >= LEAST_MASS * mass.sum(axis=1)
+    shares = np.full(parts.shape, np.nan, dtype=np.float32)
+    shares[judged] = parts[judged] / total[judged, None]
+    return shares

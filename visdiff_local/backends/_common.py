@@ -1,4 +1,4 @@
-"""What every backend needs: checked weights, fingerprints, a device, batches that shrink.
+"""What every backend needs: checked weights, fingerprints, a device, pictures made ready.
 
 Nothing here imports a heavy library at the top: ``fingerprint`` is asked for by commands that open
 no model at all.
@@ -8,18 +8,17 @@ import hashlib
 import json
 import os
 import re
-import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import platformdirs
 from PIL import Image
 
+from visdiff_local.backends._batches import is_out_of_memory
 from visdiff_local.errors import (
     MissingDependencyError,
     OutOfMemoryError,
@@ -173,7 +172,7 @@ def seeded(seed: int, *parts: object) -> np.random.Generator:
     return np.random.default_rng(int(digest_of([seed, *map(str, parts)])[:16], 16))
 
 
-# ---- device and batches --------------------------------------------------------------------------
+# ---- devices and pictures ------------------------------------------------------------------------
 
 
 def pick_device(device: str) -> str:
@@ -192,60 +191,6 @@ def pick_device(device: str) -> str:
     if device == "cuda" and not available:
         raise UsageError("--device cuda: torch sees no CUDA GPU; use --device auto or cpu")
     return "cuda" if available and device != "cpu" else "cpu"
-
-
-class Batches:
-    """Cuts work into batches and halves them when memory runs out; the smaller size is kept."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    def run(
-        self, items: Iterable[Item], work: Callable[[list[Item]], Iterable[Result]]
-    ) -> Iterator[Result]:
-        """One result an item, in order; ``items`` is read only as fast as it is worked off.
-
-        Raises:
-            OutOfMemoryError: not even one item fits.
-        """
-        stream = iter(items)
-        while batch := list(islice(stream, self.size)):
-            yield from self._shrinking(batch, work)
-
-    def _shrinking(
-        self, batch: list[Item], work: Callable[[list[Item]], Iterable[Result]]
-    ) -> list[Result]:
-        try:
-            return list(work(batch))
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            if len(batch) == 1:
-                raise OutOfMemoryError(
-                    "not enough memory for a batch of one; choose a smaller profile "
-                    "(visdiff-local models plan) or --device cpu"
-                ) from error
-        # Outside the except block: the traceback keeps the failed batch's tensors alive.
-        _empty_cuda_cache()
-        middle = len(batch) // 2
-        self.size = min(self.size, len(batch) - middle)
-        return self._shrinking(batch[:middle], work) + self._shrinking(batch[middle:], work)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on the GPU or on the CPU."""
-    if isinstance(error, MemoryError):
-        return True
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(error, torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-
-
-def _empty_cuda_cache() -> None:
-    torch: Any = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def prepared(

@@ -1,157 +1,56 @@
-"""llama.cpp's low level: many sequences in one context, over one shared prefix.
+"""llama.cpp's low level: many sequences in one context, over prefixes that they share.
 
-The high-level ``Llama`` class runs one sequence at a time. Here all prompts of a call are cut into
-what they begin with in common, which is computed once, and the rest; up to :data:`SLOTS` sequences
-are decoded together, and one that is finished makes room for the next at once (continuous
-batching). Keys and values of the prefix are shared, not copied: the cache is unified.
+The high-level ``Llama`` class runs one sequence at a time. Here what prompts of a call begin with
+in common is computed once (:mod:`visdiff_local.backends._llama_prompts`). With several slots, as
+many sequences are decoded together, and one that is finished makes room for the next at once
+(continuous batching); keys and values of a prefix are shared, not copied: the cache is unified.
 
 In a batch the last bits of a sequence's logits depend on its company, and quantized weights make
 more of it (measured: 5e-3 of a probability, one greedy reply of 70 from a random model). That is
-the price of speed on a GPU; the same call with the same prompts still gives the same replies.
+the price of speed on a GPU; the same call with the same prompts still gives the same replies. With
+one slot, as on a CPU, company changes nothing, to the bit.
 """
 
-import logging
-import os
+import ctypes
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from visdiff_local.backends._common import dependency
-from visdiff_local.backends._llama_vocabulary import Vocabulary
-from visdiff_local.errors import (
-    MissingDependencyError,
-    OutOfMemoryError,
-    UsageError,
-    WeightsError,
+from visdiff_local.backends._llama_prompts import (
+    Branch,
+    Reader,
+    common_start,
+    least_piece,
+    pieces,
+    planned,
 )
+from visdiff_local.backends._llama_session import BATCH, SMALLER, Session
+from visdiff_local.errors import OutOfMemoryError, UsageError
 from visdiff_local.protocols import FloatArray
 
-SLOTS = {"gpu": 64, "cpu": 1}
-"""Sequences that are decoded together. On a CPU a batch gains little (2.5 times for a tiny model),
-and one at a time gives the same reply in any company, to the bit."""
 LEAST_REPLY = 32
 """Tokens: a prompt that leaves less of the context than this is an error, not a cut reply."""
-_BATCH = 1024
-"""Tokens that are decoded together."""
-_TINY = 64 << 20
-"""Bytes of weights below which one thread is the fastest."""
-_INSTALL = "pip install llama-cpp-python"
-_INSTALL_CUDA = f'CMAKE_ARGS="-DGGML_CUDA=on" {_INSTALL} --force-reinstall --no-cache-dir'
-
-
-class Reader(Protocol):
-    """What is done with the logits of a sequence's last token."""
-
-    def read(self, logits: FloatArray) -> int | None:
-        """The token to go on with; None when the sequence is finished.
-
-        Args:
-            logits: float32 (vocabulary,), overwritten by the next decoding.
-        """
-        ...
-
-
-@dataclass
-class _Sequence:
-    """A prompt on its way: ``pending`` tokens are not decoded yet, ``position`` is the first's."""
-
-    reader: Reader
-    pending: list[int]
-    position: int
-    reserved: int
-    slot: int = field(default=0)
 
 
 class Engine:
-    """An open GGUF. Close it: the memory belongs to C.
+    """Decodes in an open GGUF. Close it: the memory belongs to C."""
 
-    Args:
-        path: the GGUF, or its first shard.
-        context: most tokens of one sequence. The cache holds twice as many where several sequences
-            are decoded together, shared by all.
-        device: ``auto`` (a GPU when the library was built for one), ``cpu`` or ``cuda``.
-        slots: sequences decoded together; :data:`SLOTS` unless given.
-
-    Raises:
-        WeightsError: the file is no GGUF that this library reads.
-        MissingDependencyError: no library, or CUDA is asked of one that was built without.
-        OutOfMemoryError: the cache does not fit.
-    """
-
-    def __init__(self, path: Path, *, context: int, device: str, slots: int | None = None) -> None:
-        with dependency("llama-cpp-python", _INSTALL):
-            import llama_cpp
-        # What the library prints to stderr goes by this logger; its own "not verbose" lets through
-        # warnings.
-        logging.getLogger("llama-cpp-python").setLevel(logging.CRITICAL)
-        self.library: Any = llama_cpp
-        self.context = context
-        self._slots = slots or SLOTS["gpu" if _gpu(llama_cpp, device) else "cpu"]
-        self._pool = context if self._slots == 1 else 2 * context
-        self._model: Any = self._open_model(path, _gpu(llama_cpp, device))
-        self.vocabulary = Vocabulary(llama_cpp, self._model)
-        try:
-            self._context: Any = self._open_context(_gpu(llama_cpp, device))
-        except OutOfMemoryError:
-            llama_cpp.llama_model_free(self._model)
-            raise
-        self._memory: Any = llama_cpp.llama_get_memory(self._context)
-        self._batch: Any = llama_cpp.llama_batch_init(_BATCH, 0, 1)
-
-    def _open_model(self, path: Path, gpu: bool) -> Any:
-        parameters = self.library.llama_model_default_params()
-        parameters.n_gpu_layers = 0x7FFFFFFF if gpu else 0
-        # Weights repacked for a CPU's matrix unit (AMX) crashed in batches of two tokens and more
-        # (llama-cpp-python 0.3.36), and their results depend on the size of the batch.
-        parameters.use_extra_bufts = False
-        model = self.library.llama_model_load_from_file(str(path).encode(), parameters)
-        if not model:
-            raise WeightsError(
-                f"{path}: llama.cpp cannot open it; it is damaged, or newer than the installed "
-                f"llama-cpp-python (type: {_INSTALL} --upgrade)"
-            )
-        return model
-
-    def _open_context(self, gpu: bool) -> Any:
-        parameters = self.library.llama_context_default_params()
-        parameters.n_ctx = self._pool
-        parameters.n_batch = _BATCH
-        parameters.n_seq_max = self._slots + 1
-        parameters.kv_unified = True
-        # On a CPU flash attention adds up in half precision, in an order that depends on the batch.
-        flash = "AUTO" if gpu else "DISABLED"
-        parameters.flash_attn_type = getattr(self.library, f"LLAMA_FLASH_ATTN_TYPE_{flash}")
-        parameters.offload_kqv = parameters.op_offload = gpu
-        parameters.n_threads = parameters.n_threads_batch = self._threads()
-        opened = self.library.llama_init_from_model(self._model, parameters)
-        if not opened:
-            raise OutOfMemoryError(
-                f"no memory for a context of {self._pool} tokens; set a smaller context for this "
-                "model in models.toml, or choose a smaller profile (visdiff-local models plan)"
-            )
-        return opened
-
-    def _threads(self) -> int:
-        """Threads for the CPU: what OMP_NUM_THREADS says; one for a tiny model, where waiting for
-        each other costs more than the work; else one a core of this process."""
-        named = os.environ.get("OMP_NUM_THREADS", "")
-        if named.isdigit() and int(named) > 0:
-            return int(named)
-        small = self.library.llama_model_size(self._model) < _TINY
-        return 1 if small else len(os.sched_getaffinity(0))
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.library = session.library
+        self.vocabulary = session.vocabulary
+        self.context = session.context
+        kind = ctypes.create_string_buffer(16)
+        model = self.library.llama_get_model(session.handle)
+        self.library.llama_model_meta_val_str(model, b"general.file_type", kind, len(kind))
+        self._least = least_piece(kind.value.decode())
 
     def close(self) -> None:
         """Frees the memory; may be called twice."""
-        if self._model:
-            self.library.llama_batch_free(self._batch)
-            self.library.llama_free(self._context)
-            self.library.llama_model_free(self._model)
-            self._model = None
+        self.session.close()
 
     @contextmanager
     def grammar(self, gbnf: str) -> Iterator[Any]:
@@ -193,71 +92,95 @@ class Engine:
             )
         if any(not prompt for prompt in prompts):
             raise UsageError("a prompt is empty")
-        self.library.llama_memory_clear(self._memory, False)
-        shared = _common_start(prompts)
+        self.library.llama_memory_clear(self.session.memory, False)
+        if self.session.slots == 1:
+            self._in_turn(prompts, readers)
+            return
+        shared = common_start(prompts, self._least)
         self._prefill(prompts[0][:shared] if prompts else [])
-        waiting = deque(
-            _Sequence(
-                reader,
-                list(prompt[shared:]),
-                shared,
-                reserved=min(len(prompt) + room, self.context) - shared,
-            )
-            for prompt, reader in zip(prompts, readers, strict=True)
-        )
-        self._decode_all(waiting, shared)
+        self._decode_all(planned(prompts, readers, shared, room, self._least, self.context), shared)
+
+    def _in_turn(self, prompts: Sequence[Sequence[int]], readers: Sequence[Reader]) -> None:
+        """One sequence after the other, those that begin alike next to each other: what a prompt
+        has in common with the one before is in the cache already."""
+        before: Sequence[int] = ()
+        for place in sorted(range(len(prompts)), key=lambda place: list(prompts[place])):
+            prompt = prompts[place]
+            held = common_start([before, prompt], self._least)
+            if not held or not self.library.llama_memory_seq_rm(self.session.memory, 0, held, -1):
+                self.library.llama_memory_clear(self.session.memory, False)
+                held = 0
+            for start, end in pieces(held, len(prompt), self._least):
+                self._go_on(prompt[start:end])
+            token, length = readers[place].read(self._logits(-1)), len(prompt)
+            while token is not None and length < self.context:
+                self._go_on([token])
+                token, length = readers[place].read(self._logits(-1)), length + 1
+            before = prompt  # not the reply: its tokens were decoded singly
+
+    def _go_on(self, tokens: Sequence[int]) -> None:
+        """Decodes what follows in sequence 0; the logits behind it are wanted."""
+        several = (self.library.llama_token * len(tokens))(*tokens)
+        self._compute(self.library.llama_batch_get_one(several, len(tokens)), len(tokens))
 
     def _prefill(self, prefix: Sequence[int]) -> None:
         """The shared prefix, into sequence 0."""
-        for start in range(0, len(prefix), _BATCH):
-            part = prefix[start : start + _BATCH]
+        for start in range(0, len(prefix), BATCH):
+            part = prefix[start : start + BATCH]
             self._decode([(token, start + i, 0, False) for i, token in enumerate(part)])
 
-    def _decode_all(self, waiting: deque[_Sequence], shared: int) -> None:
-        free, active, used = list(range(self._slots, 0, -1)), list[_Sequence](), shared
+    def _decode_all(self, waiting: deque[Branch], shared: int) -> None:
+        free, active, used = list(range(self.session.slots, 0, -1)), list[Branch](), shared
         while waiting or active:
-            while waiting and free and used + waiting[0].reserved <= self._pool:
-                sequence = waiting.popleft()
-                sequence.slot = free.pop()
-                used += sequence.reserved
-                self.library.llama_memory_seq_cp(self._memory, 0, sequence.slot, -1, -1)
-                active.append(sequence)
-            for sequence in self._step(active):
-                self.library.llama_memory_seq_rm(self._memory, sequence.slot, -1, -1)
-                free.append(sequence.slot)
-                used -= sequence.reserved
-                active.remove(sequence)
+            while (
+                waiting
+                and free
+                and used + waiting[0].reserved <= self.session.pool
+                and waiting[0].ready
+            ):
+                branch = waiting.popleft()
+                branch.slot = free.pop()
+                used += branch.reserved
+                parent = branch.trunk.slot if branch.trunk else 0
+                self.library.llama_memory_seq_cp(self.session.memory, parent, branch.slot, -1, -1)
+                active.append(branch)
+            for branch in self._step(active):
+                active.remove(branch)
+                for done in branch.over():
+                    self.library.llama_memory_seq_rm(self.session.memory, done.slot, -1, -1)
+                    free.append(done.slot)
+                    used -= done.reserved
 
-    def _step(self, active: list[_Sequence]) -> list[_Sequence]:
+    def _step(self, active: list[Branch]) -> list[Branch]:
         """One decoding: a token of every reply, and as much of the new prompts as there is room.
 
         Returns:
-            The sequences that are finished.
+            The branches that go no further.
         """
         rows: list[tuple[int, int, int, bool]] = []
-        complete: list[tuple[int, _Sequence]] = []
-        for sequence in sorted(active, key=lambda one: len(one.pending) > 1):
-            part = sequence.pending[: _BATCH - len(rows)]
-            del sequence.pending[: len(part)]
+        complete: list[tuple[int, Branch]] = []
+        for branch in sorted(active, key=lambda one: len(one.pending) > 1):
+            part = branch.pending[: BATCH - len(rows)]
+            del branch.pending[: len(part)]
             for token in part:
-                rows.append((token, sequence.position, sequence.slot, False))
-                sequence.position += 1
-            if part and not sequence.pending:
-                rows[-1] = (*rows[-1][:3], True)
-                complete.append((len(rows) - 1, sequence))
+                rows.append((token, branch.position, branch.slot, False))
+                branch.position += 1
+            if part and not branch.pending:
+                rows[-1] = (*rows[-1][:3], branch.reader is not None)
+                complete.append((len(rows) - 1, branch))
         self._decode(rows)
-        finished: list[_Sequence] = []
-        for row, sequence in complete:
-            following = sequence.reader.read(self._logits(row))
-            if following is None or sequence.position >= self.context:
-                finished.append(sequence)
+        finished: list[Branch] = []
+        for row, branch in complete:
+            following = branch.reader.read(self._logits(row)) if branch.reader else None
+            if following is None or branch.position >= self.context:
+                finished.append(branch)
             else:
-                sequence.pending.append(following)
+                branch.pending.append(following)
         return finished
 
     def _decode(self, rows: Sequence[tuple[int, int, int, bool]]) -> None:
         """Decodes (token, position, sequence, whether its logits are wanted)."""
-        batch = self._batch
+        batch = self.session.batch
         batch.n_tokens = len(rows)
         for i, (token, position, slot, wanted) in enumerate(rows):
             batch.token[i] = token
@@ -265,34 +188,16 @@ class Engine:
             batch.n_seq_id[i] = 1
             batch.seq_id[i][0] = slot
             batch.logits[i] = wanted
-        code = self.library.llama_decode(self._context, batch)
+        self._compute(batch, len(rows))
+
+    def _compute(self, batch: Any, count: int) -> None:
+        code = self.library.llama_decode(self.session.handle, batch)
         if code != 0:
             # What is reserved always fits, so only memory for the computation can be short.
             raise OutOfMemoryError(
-                f"llama.cpp could not decode {len(rows)} tokens (code {code}); set a smaller "
-                "context for this model in models.toml, or choose a smaller profile"
+                f"llama.cpp could not decode {count} tokens (code {code}); {SMALLER}"
             )
 
     def _logits(self, row: int) -> FloatArray:
-        pointer = self.library.llama_get_logits_ith(self._context, row)
+        pointer = self.library.llama_get_logits_ith(self.session.handle, row)
         return np.ctypeslib.as_array(pointer, shape=(self.vocabulary.size,))
-
-
-def _gpu(library: Any, device: str) -> bool:
-    able = bool(library.llama_supports_gpu_offload())
-    if device == "cuda" and not able:
-        raise MissingDependencyError(
-            f"this llama-cpp-python was built without CUDA; type: {_INSTALL_CUDA}"
-        )
-    return able and device != "cpu"
-
-
-def _common_start(prompts: Sequence[Sequence[int]]) -> int:
-    """How many tokens all prompts begin with; each keeps two of its own, since a batch of one token
-    is multiplied by other kernels. 0 for a single prompt."""
-    if len(prompts) < 2:
-        return 0
-    lists = [list(prompt) for prompt in prompts]
-    first, last = min(lists), max(lists)  # the two that differ earliest
-    most = max(0, min(map(len, lists)) - 2)
-    return next((i for i in range(most) if first[i] != last[i]), most)

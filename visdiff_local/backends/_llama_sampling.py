@@ -7,6 +7,7 @@ prompt: a reply does not depend on what else is being decoded.
 import ctypes
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,15 @@ class Grammar:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """A token of a reply, and what else it could have been: log-probabilities before sampling."""
+
+    token: int
+    logprob: float
+    likeliest: tuple[tuple[int, float], ...]
+
+
 class Reply:
     """Reads a reply: the likeliest token each time, or sampled at a temperature.
 
@@ -89,6 +99,9 @@ class Reply:
         room: most tokens.
         temperature: 0 takes the likeliest token; ``rng`` is not used then.
         grammar: what the reply must obey.
+        likeliest: alternatives that are noted for each token, the one that ends the reply among
+            them; 0 notes nothing.
+        told: is told each token.
     """
 
     def __init__(
@@ -99,13 +112,20 @@ class Reply:
         temperature: float,
         rng: np.random.Generator,
         grammar: Grammar | None,
+        likeliest: int = 0,
+        told: Callable[[int], None] | None = None,
     ) -> None:
         self.tokens: list[int] = []
+        self.chances: list[Chances] = []
+        self.ended = False
+        """Whether the model itself ended the reply."""
         self._ends = ends
         self._room = room
         self._temperature = temperature
         self._rng = rng
         self._grammar = grammar
+        self._likeliest = likeliest
+        self._told = told
 
     def read(self, logits: FloatArray) -> int | None:
         token = self._drawn(logits)
@@ -113,11 +133,16 @@ class Reply:
         # draw is mostly allowed. Drawing again from what is allowed gives the right distribution.
         if self._grammar is not None and not self._grammar.allows(token):
             token = self._drawn(self._grammar.masked(logits))
+        if self._likeliest:
+            self.chances.append(_chances(token, logits, self._likeliest))
         if self._ends(token):
+            self.ended = True
             return None
         if self._grammar is not None:
             self._grammar.accept(token)
         self.tokens.append(token)
+        if self._told is not None:
+            self._told(token)
         return token if len(self.tokens) < self._room else None
 
     def _drawn(self, logits: FloatArray) -> int:
@@ -127,3 +152,14 @@ class Reply:
         mass = np.exp(scaled - scaled.max())
         mass[mass < MIN_P] = 0.0
         return int(np.searchsorted(np.cumsum(mass), self._rng.random() * mass.sum(), side="right"))
+
+
+def _chances(token: int, logits: FloatArray, count: int) -> Chances:
+    """The log-probabilities of the token, and of the likeliest ones, most likely first."""
+    wide = logits.astype(np.float64)
+    logprobs = wide - np.logaddexp.reduce(wide)
+    first = np.argpartition(-logprobs, min(count, len(wide)) - 1)[:count]
+    order = first[np.argsort(-logprobs[first], kind="stable")]
+    return Chances(
+        token, float(logprobs[token]), tuple((int(i), float(logprobs[i])) for i in order)
+    )

@@ -41,9 +41,10 @@ class Vocabulary:
 
     def text(self, ids: Sequence[int], *, special: bool = False) -> str:
         """The text of token ids; what is no UTF-8 becomes U+FFFD."""
-        return b"".join(self._piece(token, special) for token in ids).decode("utf-8", "replace")
+        return b"".join(self.piece(token, special) for token in ids).decode("utf-8", "replace")
 
-    def _piece(self, token: int, special: bool) -> bytes:
+    def piece(self, token: int, special: bool = False) -> bytes:
+        """A token's own bytes, which need not be whole letters."""
         buffer = ctypes.create_string_buffer(256)
         size = self._library.llama_token_to_piece(self.handle, token, buffer, 256, 0, special)
         return buffer.raw[: max(size, 0)]

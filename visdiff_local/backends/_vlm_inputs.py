@@ -173,3 +173,11 @@ def grid(pictures: Sequence[Image.Image]) -> Image.Image:
         row, column = divmod(place, GRID_COLUMNS)
         sheet.paste(cell, (column * _CELL + 2, row * _CELL + 2))
     return sheet
+
+
+def same_length(batch: list[Inputs]) -> list[list[int]]:
+    """Places in the batch, grouped by the length of their prompts."""
+    groups: dict[int, list[int]] = {}
+    for place, item in enumerate(batch):
+        groups.setdefault(item["input_ids"].shape[1], []).append(place)
+    return list(groups.values())

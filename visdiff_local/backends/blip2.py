@@ -8,7 +8,7 @@ be taken for one more image.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image
 
 from visdiff_local.backends import _answers, _hf, selftest
-from visdiff_local.backends._common import DECODING, Batches, defused, fingerprint_of, prepared
+from visdiff_local.backends._batches import Batches, quiet
+from visdiff_local.backends._common import DECODING, defused, fingerprint_of, prepared
 from visdiff_local.errors import WeightsError
 from visdiff_local.protocols import FloatArray
-from visdiff_local.specs import ModelSpec
+from visdiff_local.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.types import ImageRef
 
 _BATCH = {"cuda": 64, "cpu": 8}
@@ -38,8 +39,19 @@ def fingerprint(spec: ModelSpec, folder: Path) -> str:
     )
 
 
-def open_model(spec: ModelSpec, folder: Path, *, device: str = "auto") -> "Blip2":
+def open_model(
+    spec: ModelSpec,
+    folder: Path,
+    *,
+    device: str = "auto",
+    fit: Fit = UNPLANNED,
+    say: Callable[[str], None] = quiet,
+) -> "Blip2":
     """Opens a BLIP-2 folder and tests the model.
+
+    Args:
+        fit: the batch that was planned, where it is less than the backend's own.
+        say: is told when a batch is halved for want of memory.
 
     Raises:
         WeightsError: files are missing, corrupt, or not BLIP-2.
@@ -51,7 +63,7 @@ def open_model(spec: ModelSpec, folder: Path, *, device: str = "auto") -> "Blip2
             f"{spec.name}: {folder} holds a {opened.model.config.model_type} model, not BLIP-2; "
             'set backend = "vlm" in models.toml'
         )
-    model = Blip2(opened, fingerprint(spec, folder), max_new_tokens=spec.max_new_tokens)
+    model = Blip2(opened, spec, fingerprint(spec, folder), fit, say)
     selftest.once(model.fingerprint, opened.device, lambda: check(model))
     return model
 
@@ -59,11 +71,18 @@ def open_model(spec: ModelSpec, folder: Path, *, device: str = "auto") -> "Blip2
 class Blip2:
     """A Captioner, VisualJudge and FeatureProposer. Build it with :func:`open_model`."""
 
-    def __init__(self, opened: _hf.Opened, fingerprint: str, *, max_new_tokens: int) -> None:
+    def __init__(
+        self,
+        opened: _hf.Opened,
+        spec: ModelSpec,
+        fingerprint: str,
+        fit: Fit = UNPLANNED,
+        say: Callable[[str], None] = quiet,
+    ) -> None:
         self.fingerprint = fingerprint
         self.opened = opened
-        self._max_new_tokens = max_new_tokens
-        self._batches = Batches(_BATCH[opened.device])
+        self._max_new_tokens = spec.max_new_tokens
+        self._batches = Batches(_BATCH[opened.device], fit.batch, say)
         coder = _hf.token_coder(opened.tokenizer)
         self._yes_no = _answers.answer_ids(*coder, ("yes", "no"))
 

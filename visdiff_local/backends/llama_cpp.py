@@ -1,39 +1,46 @@
 """A GGUF language model in this process, by llama-cpp-python.
 
 Prompts of one call share the computation of what they begin with, and are decoded together; see
-:mod:`visdiff_local.backends._llama_engine`. Chat formats are applied here, since the library's own
-"vicuna" drops the system message and its fallback is another model's format.
+:mod:`visdiff_local.backends._llama_engine`. Where memory runs out meanwhile, less is computed at a
+time and the call is made again.
 """
 
+import codecs
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
-from jinja2 import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from visdiff_local.backends import _answers, selftest
-from visdiff_local.backends._common import (
-    defused,
-    fingerprint_of,
-    opening,
-    seeded,
-    unique,
-    weight_files,
+from visdiff_local.backends._batches import quiet
+from visdiff_local.backends._common import fingerprint_of, opening, seeded, unique, weight_files
+from visdiff_local.backends._llama_chat import (
+    Asked,
+    Chat,
+    Format,
+    Generated,
+    TokenChances,
+    Turn,
+    chat_format,
 )
 from visdiff_local.backends._llama_engine import Engine
-from visdiff_local.backends._llama_sampling import MIN_P, Choice, Grammar, Reply, gbnf_of
-from visdiff_local.errors import SelfTestError, UsageError, WeightsError
-from visdiff_local.protocols import FloatArray
-from visdiff_local.specs import ModelSpec
-
-VICUNA = (
-    "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
-    "helpful, detailed, and polite answers to the user's questions. USER: {} ASSISTANT:"
+from visdiff_local.backends._llama_prompts import Reader
+from visdiff_local.backends._llama_sampling import (
+    MIN_P,
+    Chances,
+    Choice,
+    Grammar,
+    Reply,
+    gbnf_of,
 )
-CHATS = ("", "vicuna", "template")
+from visdiff_local.backends._llama_session import Session
+from visdiff_local.errors import OutOfMemoryError, SelfTestError, UsageError, WeightsError
+from visdiff_local.protocols import FloatArray
+from visdiff_local.specs import UNPLANNED, Fit, ModelSpec
+
+AnyReader = TypeVar("AnyReader", bound=Reader)
 
 
 def fingerprint(spec: ModelSpec, folder: Path) -> str:
@@ -41,8 +48,20 @@ def fingerprint(spec: ModelSpec, folder: Path) -> str:
     return fingerprint_of(spec, folder, chat=spec.chat, min_p=MIN_P)
 
 
-def open_model(spec: ModelSpec, folder: Path, *, device: str = "auto") -> "LlamaCpp":
+def open_model(
+    spec: ModelSpec,
+    folder: Path,
+    *,
+    device: str = "auto",
+    fit: Fit = UNPLANNED,
+    say: Callable[[str], None] = quiet,
+) -> "LlamaCpp":
     """Opens the GGUF (its first shard) and tests the model.
+
+    Args:
+        fit: the sequences that are decoded together, where that is less than the backend's own;
+            and how many layers go to the GPU.
+        say: is told when less is computed at a time for want of memory.
 
     Raises:
         WeightsError: it is missing or damaged, or has no chat template although one is asked for.
@@ -57,11 +76,19 @@ def open_model(spec: ModelSpec, folder: Path, *, device: str = "auto") -> "Llama
     if not shards:
         raise WeightsError(f"{spec.name}: models.toml names no .gguf file under files")
     with opening(spec, folder):
-        engine = Engine(shards[0], context=spec.context, device=device)
+        session = Session(
+            shards[0],
+            context=spec.context,
+            device=device,
+            most=fit.batch,
+            gpu_layers=fit.gpu_layers,
+            say=say,
+        )
     with ExitStack() as on_failure:
-        on_failure.callback(engine.close)
-        wrap = _chat(spec, engine)
-        model = LlamaCpp(engine, wrap, fingerprint(spec, folder), special=spec.chat == "template")
+        on_failure.callback(session.close)
+        said = chat_format(spec, session.vocabulary)
+        own = spec.chat == "template"
+        model = LlamaCpp(Engine(session), said, fingerprint(spec, folder), special=own)
         selftest.once(model.fingerprint, device, lambda: check(model))
         on_failure.pop_all()
     return model
@@ -70,12 +97,10 @@ def open_model(spec: ModelSpec, folder: Path, *, device: str = "auto") -> "Llama
 class LlamaCpp:
     """A :class:`~visdiff_local.protocols.TextModel`. Build it with :func:`open_model`."""
 
-    def __init__(
-        self, engine: Engine, wrap: Callable[[str], str], fingerprint: str, *, special: bool
-    ) -> None:
+    def __init__(self, engine: Engine, said: Format, fingerprint: str, *, special: bool) -> None:
         self.fingerprint = fingerprint
         self.engine = engine
-        self._wrap = wrap
+        self._said = said
         self._special = special
         self._bos = engine.vocabulary.special_token("bos")
 
@@ -97,26 +122,96 @@ class LlamaCpp:
         """One reply a prompt, stripped; a reply that is cut at ``max_tokens`` stays cut."""
 
         def replies(distinct: list[str]) -> list[str]:
-            with ExitStack() as open_grammar:
-                compiled = (
-                    open_grammar.enter_context(self.engine.grammar(gbnf_of(grammar)))
-                    if grammar
-                    else None
-                )
-                readers = [
-                    Reply(
-                        self.engine.vocabulary.ends,
-                        room=max_tokens,
-                        temperature=temperature,
-                        rng=seeded(seed, prompt),
-                        grammar=Grammar(self.engine.library, compiled) if compiled else None,
-                    )
-                    for prompt in distinct
-                ]
-                self.engine.run([self.tokens(p) for p in distinct], readers, room=max_tokens)
-            return [self.engine.vocabulary.text(reader.tokens).strip() for reader in readers]
+            found = self.generate(
+                [Asked((Turn("user", prompt),)) for prompt in distinct],
+                grammar=grammar,
+                seed=seed,
+                temperature=temperature,
+                max_tokens=max_tokens,
+            )
+            return [one.text for one in found]
 
         return unique(list(prompts), replies)
+
+    def generate(
+        self,
+        asked: Sequence[Asked],
+        *,
+        grammar: str | None = None,
+        seed: int = 0,
+        temperature: float = 0.0,
+        max_tokens: int = 512,
+        likeliest: int = 0,
+    ) -> list[Generated]:
+        """As :meth:`complete`, of whole chats, with all that a server tells of a reply.
+
+        Args:
+            likeliest: how many alternatives are listed for each token; 0 lists none.
+        """
+        with ExitStack() as open_grammar:
+            compiled = (
+                open_grammar.enter_context(self.engine.grammar(gbnf_of(grammar)))
+                if grammar
+                else None
+            )
+
+            def reader(one: Asked) -> Reply:
+                return Reply(
+                    self.engine.vocabulary.ends,
+                    room=max_tokens,
+                    temperature=temperature,
+                    rng=seeded(seed, one.seed_text),
+                    grammar=Grammar(self.engine.library, compiled) if compiled else None,
+                    likeliest=likeliest,
+                    told=self._teller(one),
+                )
+
+            prompts = [self.chat_tokens(one.turns) for one in asked]
+            readers = self._read(prompts, lambda: [reader(one) for one in asked], max_tokens)
+        return [
+            Generated(
+                text=self.engine.vocabulary.text(done.tokens).strip(),
+                prompt_tokens=len(prompt),
+                reply_tokens=len(done.tokens),
+                ended=done.ended,
+                tokens=tuple(self._chances(token) for token in done.chances),
+            )
+            for done, prompt in zip(readers, prompts, strict=True)
+        ]
+
+    def _teller(self, one: Asked) -> Callable[[int], None] | None:
+        """Hands on the reply so far, up to its last whole letter, stripped as the whole will be."""
+        tell = one.tell
+        if tell is None:
+            return None
+        letters = codecs.getincrementaldecoder("utf-8")("replace")
+        text = ""
+
+        def hear(token: int) -> None:
+            nonlocal text
+            text += letters.decode(self.engine.vocabulary.piece(token))
+            tell(text.strip())
+
+        return hear
+
+    def _chances(self, token: Chances) -> TokenChances:
+        text = self.engine.vocabulary.text
+        others = tuple((text([other]), logprob) for other, logprob in token.likeliest)
+        return TokenChances(text([token.token]), token.logprob, others)
+
+    def _read(
+        self, prompts: list[list[int]], readers: Callable[[], list[AnyReader]], room: int
+    ) -> list[AnyReader]:
+        """The readers when they are done; asked for anew where memory ran out meanwhile."""
+        while True:
+            current = readers()
+            try:
+                self.engine.run(prompts, current, room=room)
+            except OutOfMemoryError:
+                if not self.engine.session.shrink():
+                    raise
+            else:
+                return current
 
     def choose(self, prompts: Sequence[str], options: Sequence[str]) -> FloatArray:
         """Float32 (n, k): each option as the next word, in any case and spacing.
@@ -130,8 +225,8 @@ class LlamaCpp:
                 raise UsageError(f'no token of this model stands for the option "{option}" alone')
 
         def shares(distinct: list[str]) -> list[FloatArray]:
-            readers = [Choice(ids) for _ in distinct]
-            self.engine.run([self.tokens(prompt) for prompt in distinct], readers, room=1)
+            asked = [self.tokens(prompt) for prompt in distinct]
+            readers = self._read(asked, lambda: [Choice(ids) for _ in asked], room=1)
             return [reader.shares for reader in readers]
 
         rows = unique(list(prompts), shares)
@@ -143,7 +238,11 @@ class LlamaCpp:
 
     def tokens(self, prompt: str) -> list[int]:
         """The prompt in the model's chat format, as token ids."""
-        said = self._wrap(prompt)
+        return self.chat_tokens((Turn("user", prompt),))
+
+    def chat_tokens(self, turns: Chat) -> list[int]:
+        """A chat in the model's format, up to where its reply begins, as token ids."""
+        said = self._said(turns)
         # A template may write the begin-of-text token itself; twice would be once too often.
         start = not (self._special and self._bos and said.startswith(self._bos))
         return self.engine.vocabulary.tokenize(said, start=start, special=self._special)
@@ -153,52 +252,6 @@ class LlamaCpp:
         return _answers.answer_ids(
             self.engine.vocabulary.tokenize, self.engine.vocabulary.text, options
         )
-
-
-def _chat(spec: ModelSpec, engine: Engine) -> Callable[[str], str]:
-    """How a prompt is wrapped: as it is, as Vicuna was trained, or by the GGUF's own template."""
-    if spec.chat == "":
-        return str
-    if spec.chat == "vicuna":
-        return VICUNA.format
-    if spec.chat != "template":
-        raise UsageError(
-            f'{spec.name}: chat = "{spec.chat}" is unknown; choose one of: '
-            + ", ".join(f'"{name}"' for name in CHATS)
-        )
-    source = engine.vocabulary.chat_template()
-    if not source:
-        raise WeightsError(
-            f'{spec.name}: the GGUF has no chat template; set chat = "vicuna" or "" in models.toml'
-        )
-    return _by_template(spec.name, source, engine)
-
-
-def _by_template(name: str, source: str, engine: Engine) -> Callable[[str], str]:
-    """A prompt as the user's turn of the template, which cannot reach out of its sandbox.
-
-    The template is not told the date (``strftime_now``), which would change prompts every day.
-    """
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-
-    def refuse(why: str) -> None:
-        raise TemplateError(why)
-
-    special = engine.vocabulary.special_tokens()
-    try:
-        template = environment.from_string(source, globals={"raise_exception": refuse})
-    except TemplateError as error:
-        raise WeightsError(f"{name}: the GGUF's chat template is no Jinja2 ({error})") from error
-
-    def wrap(prompt: str) -> str:
-        return template.render(
-            messages=[{"role": "user", "content": defused(prompt, special)}],
-            add_generation_prompt=True,
-            bos_token=engine.vocabulary.special_token("bos"),
-            eos_token=engine.vocabulary.special_token("eos"),
-        )
-
-    return wrap
 
 
 def check(model: LlamaCpp) -> None:

@@ -5,10 +5,14 @@ server has slots and batches by itself, so requests are sent several at a time. 
 OpenAI-compatible routes are used (``/v1/completions``, ``/v1/chat/completions``, ``/v1/models``);
 ``grammar`` and ``json_schema`` are llama.cpp's additions to them.
 
+A server that wants a token (``--api-key``) gets the one in ``VISDIFF_LLAMA_SERVER_TOKEN``, or in
+the variable that models.toml names under ``token_from``. ``visdiff-local serve`` is such a server.
+
 Probabilities are read from the server's ``logprobs``: of its 20 likeliest tokens only.
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,6 +31,7 @@ _AT_ONCE = 8
 _SECONDS = 600.0
 _LIKELIEST = 20
 """The most that an OpenAI-compatible server has to list."""
+TOKEN = "VISDIFF_LLAMA_SERVER_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def fingerprint(spec: ModelSpec, folder: Path) -> str:
@@ -63,14 +68,21 @@ def open_model(spec: ModelSpec, folder: Path, *, device: str = "auto") -> "Llama
 def _client(spec: ModelSpec) -> Iterator[Any]:
     """An httpx client that cannot be sent elsewhere: no proxies from the environment, no redirects.
 
+    So the token, too, goes to the server on loopback alone.
+
     Raises:
         WeightsError: what is sent inside gets no answer.
     """
     with dependency("httpx"):
         import httpx
+    token = _token(spec)
     try:
         with httpx.Client(
-            base_url=spec.url, timeout=_SECONDS, trust_env=False, follow_redirects=False
+            base_url=spec.url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=_SECONDS,
+            trust_env=False,
+            follow_redirects=False,
         ) as client:
             yield client
     except httpx.HTTPError as error:
@@ -80,20 +92,35 @@ def _client(spec: ModelSpec) -> Iterator[Any]:
         ) from error
 
 
+def _variable(spec: ModelSpec) -> str:
+    return spec.token_from or TOKEN
+
+
+def _token(spec: ModelSpec) -> str:
+    return os.environ.get(_variable(spec), "").strip()
+
+
 def _described(client: Any, spec: ModelSpec) -> object:
-    """What ``/v1/models`` says of the model itself; not when it was started."""
+    """What ``/v1/models`` says of the model itself; not when it was started.
+
+    llama.cpp's server lists its one model; ``visdiff-local serve`` also what each is good for.
+    """
     listed = _json(client.get("/v1/models"), spec).get("data", [])
-    if not listed:
-        raise WeightsError(f"{spec.name}: the server at {spec.url} serves no model")
-    return [listed[0].get("id"), listed[0].get("meta")]
+    able = [model for model in listed if "llm" in model.get("roles", ["llm"])]
+    if not able:
+        raise WeightsError(f"{spec.name}: the server at {spec.url} serves no language model")
+    return [able[0].get("id"), able[0].get("meta")]
 
 
 def _json(response: Any, spec: ModelSpec) -> dict[str, Any]:
     """The body; raises :class:`WeightsError` with the server's own words when it refuses."""
     if response.status_code != 200:
+        said = response.text[:300]
+        if _token(spec):
+            said = said.replace(_token(spec), "TOKEN")  # some servers repeat what they were sent
+        hint = f"; its token belongs into {_variable(spec)}" if response.status_code == 401 else ""
         raise WeightsError(
-            f"{spec.name}: the server at {spec.url} refuses ({response.status_code}): "
-            f"{response.text[:300]}"
+            f"{spec.name}: the server at {spec.url} refuses ({response.status_code}): {said}{hint}"
         )
     body: dict[str, Any] = response.json()
     return body

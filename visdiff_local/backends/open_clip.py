@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image
 
 from visdiff_local.backends import selftest
+from visdiff_local.backends._batches import Batches, quiet
 from visdiff_local.backends._common import (
     DECODING,
-    Batches,
     dependency,
     fingerprint_of,
     opening,
@@ -30,7 +30,7 @@ from visdiff_local.backends._common import (
 )
 from visdiff_local.errors import SelfTestError, UsageError, WeightsError
 from visdiff_local.protocols import FloatArray
-from visdiff_local.specs import ModelSpec
+from visdiff_local.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.types import ImageRef
 
 CONFIG = "open_clip_config.json"
@@ -46,8 +46,19 @@ def fingerprint(spec: ModelSpec, folder: Path) -> str:
     return fingerprint_of(spec, folder, images=DECODING)
 
 
-def open_model(spec: ModelSpec, folder: Path, *, device: str = "auto") -> "OpenClip":
+def open_model(
+    spec: ModelSpec,
+    folder: Path,
+    *,
+    device: str = "auto",
+    fit: Fit = UNPLANNED,
+    say: Callable[[str], None] = quiet,
+) -> "OpenClip":
     """Opens the folder and tests the model.
+
+    Args:
+        fit: the batch that was planned, where it is less than the backend's own.
+        say: is told when a batch is halved for want of memory.
 
     Raises:
         WeightsError: files are missing, not the ones expected, or do not fit each other.
@@ -74,6 +85,8 @@ def open_model(spec: ModelSpec, folder: Path, *, device: str = "auto") -> "OpenC
         tokenize,
         fingerprint=fingerprint(spec, folder),
         device=place,
+        fit=fit,
+        say=say,
         precision=spec.quantization,
     )
     selftest.once(model.fingerprint, place, lambda: check(model, folder, weights))
@@ -124,6 +137,8 @@ class OpenClip:
         fingerprint: str,
         device: str,
         precision: str = "",
+        fit: Fit = UNPLANNED,
+        say: Callable[[str], None] = quiet,
     ) -> None:
         self.fingerprint = fingerprint
         self.device = device
@@ -131,7 +146,7 @@ class OpenClip:
         self.preprocess = preprocess
         self.tokenize = tokenize
         self._precision = precision
-        self._batches = Batches(_BATCH[device])
+        self._batches = Batches(_BATCH[device], fit.batch, say)
         self._dimension = 0
 
     def __enter__(self) -> Self:

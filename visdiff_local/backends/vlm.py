@@ -12,7 +12,7 @@ paper's LLaVA had it (``image_aspect_ratio = "pad"``).
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,12 +21,13 @@ from PIL import Image
 
 from visdiff_local.backends import _answers, _hf, selftest
 from visdiff_local.backends import _vlm_inputs as vlm_inputs
-from visdiff_local.backends._common import DECODING, Batches, fingerprint_of, prepared
+from visdiff_local.backends._batches import Batches, is_out_of_memory, quiet
+from visdiff_local.backends._common import DECODING, fingerprint_of, prepared
 from visdiff_local.backends._vlm_inputs import Inputs, Wrapped
 from visdiff_local.errors import SelfTestError, UsageError
 from visdiff_local.images import decoded
 from visdiff_local.protocols import FloatArray
-from visdiff_local.specs import ModelSpec
+from visdiff_local.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.types import ImageRef
 
 _BATCH = {"cuda": 16, "cpu": 4}
@@ -47,15 +48,26 @@ def fingerprint(spec: ModelSpec, folder: Path) -> str:
     )
 
 
-def open_model(spec: ModelSpec, folder: Path, *, device: str = "auto") -> "Vlm":
+def open_model(
+    spec: ModelSpec,
+    folder: Path,
+    *,
+    device: str = "auto",
+    fit: Fit = UNPLANNED,
+    say: Callable[[str], None] = quiet,
+) -> "Vlm":
     """Opens the folder and tests the model.
+
+    Args:
+        fit: the batch that was planned, where it is less than the backend's own.
+        say: is told when a batch is halved for want of memory.
 
     Raises:
         WeightsError: files are missing, corrupt, or do not fit each other.
         SelfTestError: the model opened and does not do what a VLM must do.
     """
     opened = _hf.open_folder(spec, folder, device, _kept_whole)
-    model = Vlm(opened, spec, fingerprint(spec, folder))
+    model = Vlm(opened, spec, fingerprint(spec, folder), fit, say)
     selftest.once(model.fingerprint, opened.device, lambda: check(model))
     return model
 
@@ -70,15 +82,22 @@ def _kept_whole(_: object) -> list[str]:
 class Vlm:
     """A Captioner, VisualJudge and ImageProposer. Build it with :func:`open_model`."""
 
-    def __init__(self, opened: _hf.Opened, spec: ModelSpec, fingerprint: str) -> None:
+    def __init__(
+        self,
+        opened: _hf.Opened,
+        spec: ModelSpec,
+        fingerprint: str,
+        fit: Fit = UNPLANNED,
+        say: Callable[[str], None] = quiet,
+    ) -> None:
         self.fingerprint = fingerprint
         self.opened = opened
         self.make = vlm_inputs.InputMaker(opened)
         self._name = spec.name
         self._multi_image = spec.multi_image
         self._max_new_tokens = spec.max_new_tokens
-        self._batches = Batches(_BATCH[opened.device])
-        self._questions = Batches(_QUESTIONS[opened.device])
+        self._batches = Batches(_BATCH[opened.device], fit.batch, say)
+        self._questions = Batches(_QUESTIONS[opened.device], say=say)
         self.yes_no = _answers.answer_ids(*_hf.token_coder(opened.tokenizer), ("yes", "no"))
 
     def __enter__(self) -> Self:
@@ -159,7 +178,7 @@ class Vlm:
         shared = vlm_inputs.common_start(tails)
         own = [tail[shared:] for tail in tails]
         rows: dict[int, FloatArray] = {}
-        for places in _same_length(batch):
+        for places in vlm_inputs.same_length(batch):
             items = [vlm_inputs.extend(batch[place], tails[0][:shared]) for place in places]
             logits = self._tail_logits(vlm_inputs.collate(items, self._pad), own)
             for place, of_image in zip(places, logits, strict=True):
@@ -226,14 +245,6 @@ class Vlm:
         return logits
 
 
-def _same_length(batch: list[Inputs]) -> list[list[int]]:
-    """Places in the batch, grouped by the length of their prompts."""
-    groups: dict[int, list[int]] = {}
-    for place, item in enumerate(batch):
-        groups.setdefault(item["input_ids"].shape[1], []).append(place)
-    return list(groups.values())
-
-
 def check(model: Vlm) -> None:
     """The self-test; raises :class:`SelfTestError` that names the likely cause."""
     tokenizer = model.opened.tokenizer
@@ -252,6 +263,8 @@ def check(model: Vlm) -> None:
         together = model.direct_logits(items)
         other = model.direct_logits([model.make.inputs(asked[0].whole, [second])])
     except (ValueError, TypeError, IndexError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         raise SelfTestError(
             f"the processor and the model do not fit ({error}); likely cause: a processor_config "
             "or preprocessor_config of another model, or an incomplete one"

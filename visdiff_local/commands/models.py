@@ -219,7 +219,7 @@ def _placement(stage: "StagePlan") -> str:
 def _registry(file: str | None, weights: str | None) -> "Registry":
     from visdiff_local.specs import load_registry
 
-    return load_registry(_path(file), _path(weights))
+    return load_registry(file, weights)
 
 
 def _path(text: str | None) -> Path | None:

@@ -1,5 +1,6 @@
 """``serve``: models kept open on loopback."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -30,11 +31,20 @@ def serve(
     from visdiff_local.registry import ModelPool, default_profile
     from visdiff_local.serve.server import serve as answer
     from visdiff_local.specs import load_registry
+    from visdiff_local.weights.plan import fits_here
 
     place = None if weights is None else Path(weights).expanduser()
-    registry = load_registry(None if file is None else Path(file).expanduser(), place)
-    name = profile or default_profile(registry, place)
-    pool = ModelPool(registry, registry.profile(name), place, device=device, keep_open=True)
+    registry = load_registry(file, place)
+    chosen = registry.profile(profile or default_profile(registry, place))
+    pool = ModelPool(
+        registry,
+        chosen,
+        place,
+        device=device,
+        keep_open=True,
+        planner=partial(fits_here, registry, chosen, device),
+        listener=lambda message: click.echo(message, err=True),
+    )
     answer(
         pool,
         port=port,

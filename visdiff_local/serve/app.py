@@ -1,8 +1,6 @@
 """The routes: chat, completions, embeddings, models, health; shapes as OpenAI's clients expect."""
 
 import base64
-import time
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -16,8 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from visdiff_local.errors import VisdiffError
+from visdiff_local.backends._llama_chat import Generated, Turn
+from visdiff_local.errors import UsageError, VisdiffError
 from visdiff_local.protocols import FloatArray
+from visdiff_local.serve import replies
 from visdiff_local.serve.guard import LARGEST_BODY, Guard, problem
 from visdiff_local.serve.messages import (
     MOST_INPUTS,
@@ -62,6 +62,7 @@ def build(
         middleware=[Middleware(Guard, token=token, largest=largest)],
         exception_handlers={
             RefusedError: _refused,
+            UsageError: _refused,
             BusyError: _busy,
             VisdiffError: _failed,
             404: _nothing_here,
@@ -80,10 +81,15 @@ class _Answers:
         return JSONResponse({"status": "ok"})
 
     async def models(self, _: Request) -> Response:
-        known = [
+        known: list[dict[str, Any]] = [
             {"id": name, "object": "model", "created": 0, "owned_by": "visdiff-local", "roles": r}
             for name, r in self._models.roles.items()
         ]
+        for model in known:
+            if "llm" in model["roles"]:
+                # So that a client's store tells two models of one name apart.
+                fingerprint = await run_in_threadpool(self._models.fingerprint, "llm")
+                model["meta"] = {"fingerprint": fingerprint}
         return JSONResponse({"object": "list", "data": known})
 
     async def chat(self, request: Request) -> Response:
@@ -91,21 +97,23 @@ class _Answers:
         if asked.images:
             with self._images() as keep:
                 images = [await run_in_threadpool(keep, uri) for uri in asked.images[:MOST_INPUTS]]
-                text = await self._models.look(asked, images)
-        else:
-            text = await self._models.chat(asked)
-        message = {"role": "assistant", "content": text}
-        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-        return _reply("chat.completion", asked.model, [choice])
+                said = Generated(await self._models.look(asked, images))
+            return replies.chat(asked, said)
+        if asked.stream:
+            texts = self._models.stream(asked.model, asked.turns, asked.wish)
+            return await replies.streamed(asked, texts)
+        (said,) = await self._models.reply(asked.model, [asked.turns], asked.wish)
+        return replies.chat(asked, said)
 
     async def completions(self, request: Request) -> Response:
         asked = parse(CompletionRequest, await request.body())
-        texts = await self._models.complete(asked)
-        choices = [
-            {"index": index, "text": text, "finish_reason": "stop", "logprobs": None}
-            for index, text in enumerate(texts)
-        ]
-        return _reply("text_completion", asked.model, choices)
+        chats = [(Turn("user", prompt),) for prompt in asked.prompts]
+        if asked.stream:
+            if len(chats) > 1:
+                raise RefusedError("stream: one prompt a request")
+            texts = self._models.stream(asked.model, chats[0], asked.wish)
+            return await replies.streamed(asked, texts)
+        return replies.completion(asked, await self._models.reply(asked.model, chats, asked.wish))
 
     async def embeddings(self, request: Request) -> Response:
         asked = parse(EmbeddingRequest, await request.body())
@@ -138,12 +146,6 @@ class _Answers:
         finally:
             for ref in kept:
                 ref.path.unlink(missing_ok=True)
-
-
-def _reply(kind: str, model: str, choices: list[dict[str, Any]]) -> Response:
-    identity = f"{kind}-{uuid.uuid4().hex}"
-    head = {"id": identity, "object": kind, "created": int(time.time()), "model": model}
-    return JSONResponse({**head, "choices": choices})
 
 
 def _coded(row: FloatArray, asked: EmbeddingRequest) -> str | list[float]:

@@ -16,11 +16,15 @@ class TooLargeError(Exception):
     """The body of a request is longer than :data:`LARGEST_BODY`."""
 
 
-def problem(message: str, status: int, headers: dict[str, str] | None = None) -> JSONResponse:
+def error_body(message: str, status: int) -> dict[str, dict[str, str | None]]:
     """An error as OpenAI's clients read it."""
     kind = "invalid_request_error" if status < 500 else "server_error"
-    body = {"error": {"message": message, "type": kind, "param": None, "code": None}}
-    return JSONResponse(body, status_code=status, headers=headers)
+    return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+
+
+def problem(message: str, status: int, headers: dict[str, str] | None = None) -> JSONResponse:
+    """A response that is an error."""
+    return JSONResponse(error_body(message, status), status_code=status, headers=headers)
 
 
 class Guard:

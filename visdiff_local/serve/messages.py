@@ -3,14 +3,17 @@
 import base64
 import binascii
 import hashlib
+import json
 import os
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from visdiff_local.backends._llama_chat import Turn
 from visdiff_local.images import UnreadableImageError, decode
 from visdiff_local.types import ImageRef
 
@@ -18,6 +21,10 @@ LONGEST_TEXT = 200_000
 """Characters of one prompt."""
 MOST_INPUTS = 256
 """Prompts or images of one request."""
+MOST_LIKELIEST = 20
+"""Alternatives that can be listed for a token."""
+LLM_TOKENS = 512
+"""Most tokens of a chat reply for which the client sets no limit."""
 _DATA_URI = re.compile(r"data:image/[a-z0-9.+-]{1,40};base64,", re.IGNORECASE)
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
@@ -54,8 +61,7 @@ class ImagePart(_Request):
 
 
 class Message(_Request):
-    role: Literal["system", "developer", "user"]
-    """One question a request: the models are asked without a history."""
+    role: Literal["system", "developer", "user", "assistant"]
     content: Text | Annotated[list[TextPart | ImagePart], Field(min_length=1)]
 
     @property
@@ -71,13 +77,49 @@ class Message(_Request):
         return [part.image_url.url for part in self.content if isinstance(part, ImagePart)]
 
 
+class StreamOptions(_Request):
+    include_usage: bool = False
+
+
 class _Sampling(_Request):
-    model: str
+    """``grammar`` (GBNF) and ``json_schema`` are llama.cpp's additions, as is leaving out
+    ``model``."""
+
+    model: str = "llm"
     temperature: float = Field(default=0.0, ge=0, le=2)
     seed: int = Field(default=0, ge=0)
-    stream: Literal[False, None] = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
     n: Literal[1, None] = None
+    grammar: Text | None = None
+    json_schema: dict[str, Any] | None = None
     user: str | None = None
+
+    @property
+    def counts_wanted(self) -> bool:
+        """Whether a stream ends with token counts."""
+        return self.stream_options is not None and self.stream_options.include_usage
+
+    def _constraint(self, schema: dict[str, Any] | None) -> str | None:
+        """The grammar, or a JSON schema as text, that the reply must obey."""
+        given = [one for one in (self.grammar, self.json_schema, schema) if one is not None]
+        if len(given) > 1:
+            raise RefusedError("give one of grammar, json_schema and response_format")
+        if not given:
+            return None
+        return given[0] if isinstance(given[0], str) else json.dumps(given[0], sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a reply is to be made; requests of equal wishes are computed together."""
+
+    temperature: float
+    seed: int
+    limit: int
+    constraint: str | None
+    likeliest: int
+    """Alternatives listed for each token; 0: none, and no log-probabilities."""
 
 
 class ChatRequest(_Sampling):
@@ -87,6 +129,27 @@ class ChatRequest(_Sampling):
     max_tokens: int | None = Field(default=None, ge=1, le=8192)
     max_completion_tokens: int | None = Field(default=None, ge=1, le=8192)
     response_format: dict[str, Any] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(default=None, ge=0, le=MOST_LIKELIEST)
+
+    @property
+    def wish(self) -> Wish:
+        return Wish(
+            self.temperature,
+            self.seed,
+            self.limit or LLM_TOKENS,
+            self._constraint(self.reply_schema),
+            max(1, self.top_logprobs or 0) if self.logprobs else 0,
+        )
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The texts of the messages; ``developer`` is another name for ``system``."""
+        names = {"developer": "system"}
+        return tuple(
+            Turn(cast(Any, names.get(message.role, message.role)), message.text)
+            for message in self.messages
+        )
 
     @property
     def prompt(self) -> str:
@@ -120,6 +183,17 @@ class CompletionRequest(_Sampling):
 
     prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_INPUTS)]
     max_tokens: int = Field(default=256, ge=1, le=8192)
+    logprobs: int | None = Field(default=None, ge=0, le=MOST_LIKELIEST)
+
+    @property
+    def wish(self) -> Wish:
+        return Wish(
+            self.temperature,
+            self.seed,
+            self.max_tokens,
+            self._constraint(None),
+            0 if self.logprobs is None else max(1, self.logprobs),
+        )
 
     @property
     def prompts(self) -> list[str]:

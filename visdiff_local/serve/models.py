@@ -1,23 +1,21 @@
 """The open models behind the queue: which one answers, and how its work is batched."""
 
 import asyncio
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from visdiff_local.protocols import Captioner, Embedder, FloatArray, ImageProposer, TextModel
+from visdiff_local.backends._llama_chat import Asked, Chat, Generated
+from visdiff_local.errors import UsageError
+from visdiff_local.protocols import Captioner, Embedder, FloatArray, ImageProposer
 from visdiff_local.registry import ModelPool
-from visdiff_local.serve.messages import ChatRequest, CompletionRequest, RefusedError
+from visdiff_local.serve.messages import ChatRequest, RefusedError, Wish
 from visdiff_local.serve.scheduler import Scheduler
 from visdiff_local.specs import ROLES, ModelSpec, Role
 from visdiff_local.types import ImageRef
 
 Reply = asyncio.Future[Any]
-
-_LLM_TOKENS = 512
-"""Most tokens of a chat reply for which the client sets no limit."""
 
 
 class Models:
@@ -46,22 +44,36 @@ class Models:
                 return role
         raise RefusedError(f"{name} cannot do this; it is the {' and the '.join(played)}")
 
-    async def complete(self, request: CompletionRequest) -> list[str]:
-        role = self.choose(request.model, ("llm",))
-        return await self._texts(
-            role, request.prompts, request.temperature, request.seed, request.max_tokens, None
-        )
+    def fingerprint(self, role: Role) -> str:
+        """Of the role's model, which need not be open for it."""
+        return self._pool.handle(role).fingerprint
 
-    async def chat(self, request: ChatRequest) -> str:
-        """The reply to a question without images."""
-        role = self.choose(request.model, ("llm",))
-        schema = request.reply_schema
-        grammar = None if schema is None else json.dumps(schema, sort_keys=True)
-        limit = request.limit or _LLM_TOKENS
-        texts = await self._texts(
-            role, [request.prompt], request.temperature, request.seed, limit, grammar
-        )
-        return texts[0]
+    async def reply(self, name: str, chats: Sequence[Chat], wish: Wish) -> list[Generated]:
+        """What the language model says to each chat."""
+        role = self.choose(name, ("llm",))
+        work = self._generator(role, wish)
+        asked = [self._ask((role, wish), Asked(tuple(chat)), work) for chat in chats]
+        return await asyncio.gather(*asked)
+
+    async def stream(self, name: str, chat: Chat, wish: Wish) -> AsyncIterator[str | Generated]:
+        """The reply to a chat as it grows, each text longer than the one before; then all of it."""
+        role = self.choose(name, ("llm",))
+        loop = asyncio.get_running_loop()
+        heard: asyncio.Queue[str | None] = asyncio.Queue()
+
+        def tell(text: str | None) -> None:
+            loop.call_soon_threadsafe(heard.put_nowait, text)
+
+        asked = Asked(tuple(chat), tell)
+        done = self._ask((role, wish), asked, self._generator(role, wish))
+        done.add_done_callback(lambda _: heard.put_nowait(None))
+        said = ""
+        while (text := await heard.get()) is not None:
+            # It begins anew where memory ran out and the reply is made again.
+            if len(text) > len(said):
+                said = text
+                yield text
+        yield await done
 
     async def look(self, request: ChatRequest, images: list[ImageRef]) -> str:
         """The reply to a question about one image, or several where the model takes several."""
@@ -94,33 +106,49 @@ class Models:
         rows = [self._ask(("embed", role, of_images), item, work) for item in items]
         return np.stack(await asyncio.gather(*rows))
 
-    async def _texts(
-        self,
-        role: Role,
-        prompts: list[str],
-        temperature: float,
-        seed: int,
-        limit: int,
-        grammar: str | None,
-    ) -> list[str]:
-        def work(batch: list[str]) -> list[str]:
-            model: TextModel = self._pool.handle(role).open()
-            return model.complete(
-                batch, grammar=grammar, seed=seed, temperature=temperature, max_tokens=limit
-            )
+    def _generator(self, role: Role, wish: Wish) -> Callable[[list[Asked]], list[Generated]]:
+        handle = self._pool.handle(role)
+        options: dict[str, Any] = {
+            "grammar": wish.constraint,
+            "seed": wish.seed,
+            "temperature": wish.temperature,
+            "max_tokens": wish.limit,
+        }
 
-        key = ("text", role, temperature, seed, limit, grammar)
-        return await asyncio.gather(*(self._ask(key, prompt, work) for prompt in prompts))
+        def work(batch: list[Asked]) -> list[Generated]:
+            model = handle.open()
+            if hasattr(model, "generate"):
+                found: list[Generated] = model.generate(batch, likeliest=wish.likeliest, **options)
+                return found
+            _refuse_what_plain_text_cannot(handle.spec, batch, wish)
+            texts = model.complete([one.seed_text for one in batch], **options)
+            return [Generated(text) for text in texts]
+
+        return work
 
     def _ask(self, key: Any, item: Any, work: Callable[[list[Any]], Sequence[Any]]) -> Reply:
         return asyncio.wrap_future(self._scheduler.submit(key, item, work))
 
 
+def _refuse_what_plain_text_cannot(spec: ModelSpec, batch: list[Asked], wish: Wish) -> None:
+    """Of a language model that takes a prompt and gives a text, and nothing else."""
+    if wish.likeliest:
+        raise UsageError(f"{spec.name} gives no log-probabilities: leave logprobs out")
+    if any(turn.role == "assistant" for one in batch for turn in one.turns):
+        raise UsageError(f"{spec.name} is asked without a history: leave earlier replies out")
+
+
 def _refuse_what_a_vlm_cannot(spec: ModelSpec, request: ChatRequest, images: int) -> None:
     if images > 1 and not spec.multi_image:
         raise RefusedError(f"{spec.name} takes one image a request, not {images}")
-    if request.reply_schema is not None:
+    if request.wish.constraint is not None:
         raise RefusedError(f"{spec.name} has no grammars: leave response_format out")
+    if request.logprobs:
+        raise RefusedError(f"{spec.name} gives no log-probabilities: leave logprobs out")
+    if request.stream:
+        raise RefusedError(f"{spec.name} answers all at once: leave stream out")
+    if any(message.role == "assistant" for message in request.messages):
+        raise RefusedError(f"{spec.name} is asked without a history: leave earlier replies out")
     if images == 1 and request.temperature > 0:
         raise RefusedError(f"{spec.name} answers greedily: leave temperature out")
     if request.limit is not None and request.limit < spec.max_new_tokens:

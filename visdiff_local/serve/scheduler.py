@@ -12,6 +12,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from visdiff_local.errors import UsageError
+
 Run = Callable[[list[Any]], Sequence[Any]]
 
 WINDOW = 0.01
@@ -101,6 +103,12 @@ class Scheduler:
             jobs.append(job)
         return jobs, True
 
+    def _alone(self, job: _Job) -> None:
+        try:
+            job.result.set_result(job.run([job.item])[0])
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            job.result.set_exception(error)
+
     def _compute(self, jobs: list[_Job]) -> None:
         wanted = [job for job in jobs if job.result.set_running_or_notify_cancel()]
         if not wanted:
@@ -110,6 +118,12 @@ class Scheduler:
             results = wanted[0].run([job.item for job in wanted])
             for job, result in zip(wanted, results, strict=True):
                 job.result.set_result(result)
+        except UsageError as error:
+            if len(wanted) == 1:
+                wanted[0].result.set_exception(error)
+                return
+            for job in wanted:  # one client's mistake is not the others'
+                self._alone(job)
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits; the worker lives on
             for job in wanted:
                 if not job.result.done():

@@ -23,7 +23,8 @@ ScoreFunction = Callable[[Sequence[str], Sequence[ImageRef]], FloatArray]
 NaN: the model gave no answer for that image."""
 
 IMAGES_AT_ONCE = 4096
-"""Embeddings of so many images are held in memory together."""
+"""Embeddings of so many images are held in memory together: few enough that the next ones take the
+same memory again, which is cheaper than to ask the system for more."""
 HALF_ABOVE = PERMUTE_UP_TO
 """Cosines of more images than this are kept in half precision, and their statistics counted."""
 PROMPTS_AT_ONCE = 65_536
@@ -56,8 +57,9 @@ class Scores:
     @classmethod
     def single(cls, answers: FloatArray) -> "Scores":
         """Scores of one stage from answers in which NaN means none."""
-        unparsed = np.isnan(answers).sum(axis=1).astype(np.int64)
-        return cls(filled(answers), unparsed, np.ones(len(answers), dtype=np.int64))
+        unparsed = np.array([np.count_nonzero(np.isnan(row)) for row in answers], dtype=np.int64)
+        values = filled(answers) if unparsed.any() else answers
+        return cls(values, unparsed, np.ones(len(answers), dtype=np.int64))
 
 
 def clip(
@@ -152,13 +154,16 @@ def filled(answers: FloatArray) -> FloatArray:
     A missing answer is thereby neither a yes nor a no: it lies in the middle of its hypothesis's
     scores, whichever set the image is from, and can only pull the AUROC towards 0.5.
     """
-    missing = np.isnan(answers)
-    if not missing.any():
-        return answers
-    count = (~missing).sum(axis=1)
-    total = np.where(missing, 0.0, answers).sum(axis=1, dtype=np.float64)
-    mean = np.where(count > 0, total / np.maximum(count, 1), 0.5)
-    return np.where(missing, mean[:, None], answers).astype(np.float32)
+    whole = answers
+    for row, values in enumerate(
+        answers
+    ):  # one at a time: M × N float64 would be the largest array
+        missing = np.isnan(values)
+        if missing.any():
+            whole = answers.copy() if whole is answers else whole
+            known = values[~missing]
+            whole[row, missing] = known.mean(dtype=np.float64) if len(known) else 0.5
+    return whole
 
 
 def as_binary(p_yes: FloatArray) -> FloatArray:
@@ -169,8 +174,10 @@ def as_binary(p_yes: FloatArray) -> FloatArray:
 def oriented(values: FloatArray, hypotheses: Sequence[Hypothesis]) -> FloatArray:
     """Scores (M, N) with the rows of direction "b" negated: high is then more like A in every row
     whose hypothesis holds. This is what :mod:`visdiff_local.stats` expects."""
-    sign = np.array([1 if h.direction == "a" else -1 for h in hypotheses], dtype=values.dtype)
-    return values * sign[:, None]
+    facing = values.copy()
+    of_b = [row for row, hypothesis in enumerate(hypotheses) if hypothesis.direction == "b"]
+    facing[of_b] = -facing[of_b]
+    return facing
 
 
 def _relative_ranks(answers: FloatArray) -> npt.NDArray[np.float64]:

@@ -43,15 +43,14 @@ def random_labels(n: int, chosen: int, count: int, rng: np.random.Generator) -> 
     """
     # Rounded so that the flips back are mostly of the labels that are in the majority.
     threshold = 256 * chosen // n if 2 * chosen <= n else -(-256 * chosen // n)
-    labels = np.frombuffer(rng.bytes(count * n), np.uint8).reshape(count, n) < threshold
-    surplus = np.array([np.count_nonzero(row) for row in labels]) - chosen
-    rows = np.flatnonzero(surplus)
-    while len(rows):
-        images, excess = rng.integers(n, size=len(rows)), surplus[rows] > 0
-        hit = labels[rows, images] == excess
-        labels[rows[hit], images[hit]] ^= True
-        surplus[rows[hit]] -= np.where(excess[hit], 1, -1)
-        rows = rows[surplus[rows] != 0]
+    # Whole words are drawn five times faster than bytes.
+    words = rng.integers(1 << 64, size=-(-count * n // 8), dtype=np.uint64)
+    labels = words.view(np.uint8)[: count * n].reshape(count, n) < threshold
+    for row in labels:
+        while surplus := int(np.count_nonzero(row)) - chosen:
+            drawn = rng.integers(n, size=2 * abs(surplus) + 8)
+            flipped = drawn[row[drawn] == (surplus > 0)][: abs(surplus)]
+            row[flipped] = surplus < 0  # once where one was drawn twice: hence the loop
     return labels
 
 

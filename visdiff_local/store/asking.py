@@ -124,7 +124,8 @@ def chunks(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 def ids_of(images: Sequence[ImageRef]) -> list[str]:
     """Content ids; raises ValueError for an image that was listed and not read."""
-    unread = [str(ref.path) for ref in images if not ref.id]
-    if unread:
-        raise ValueError(f"no content id yet (read_set gives it): {unread[0]}")
-    return [ref.id for ref in images]
+    ids = [ref.id for ref in images]
+    if not all(ids):
+        unread = images[ids.index("")].path
+        raise ValueError(f"no content id yet (read_set gives it): {unread}")
+    return ids

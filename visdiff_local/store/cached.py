@@ -200,12 +200,10 @@ class CachedEmbedder(Cached[Embedder]):
         ids: Sequence[str],
         compute: Callable[[list[int]], FloatArray],
     ) -> FloatArray:
-        first: dict[str, int] = {}
-        for position, id_ in enumerate(ids):
-            first.setdefault(id_, position)
-        unique = list(first)
+        unique = list(dict.fromkeys(ids))
         found, vectors = index.get(unique)
         missing = np.flatnonzero(~found).tolist()
+        first = {id_: place for place, id_ in reversed(list(enumerate(ids)))} if missing else {}
         self._calls.add(from_store=len(unique) - len(missing))
         for chunk in chunks(missing):
             new = compute([first[unique[i]] for i in chunk])

@@ -21,6 +21,7 @@ from visdiff_local.store.shards import (
     FloatArray,
     HalfArray,
     Shard,
+    as_slice,
     labels_of,
     raw_ids,
     remove_shard,
@@ -31,7 +32,7 @@ Result = TypeVar("Result")
 
 MERGE_AT = 8
 """Shards of like size that are merged into one; each vector is rewritten log₈(n) times in all."""
-_ROWS_AT_ONCE = 2048
+_ROWS_AT_ONCE = 256
 """Rows that are converted together: few enough to stay in the processor's cache."""
 
 
@@ -41,9 +42,25 @@ def rounded(vectors: npt.ArrayLike) -> FloatArray:
     What was just computed and what comes from the store pass through here alike, so they are equal
     to the last bit. Row by row: the result does not depend on the batch.
     """
-    whole = np.asarray(vectors, dtype=np.float16).astype(np.float32)
-    whole /= np.sqrt(np.einsum("ij,ij->i", whole, whole))[:, None]
-    return whole
+    halves = np.asarray(vectors, dtype=np.float16)
+    return _widened(halves, np.empty(halves.shape, np.float32))
+
+
+def _widened(halves: HalfArray, out: FloatArray) -> FloatArray:
+    """The rows in float32 and of unit length, written to ``out`` of the same shape."""
+    # numpy converts halves one by one. Moved into their place, their bits are those of float32
+    # numbers 2^112 times too small, subnormal ones too; infinities and NaN become 2^16 and more.
+    bits = out.view(np.int32)
+    bits[...] = halves.view(np.int16)
+    bits <<= 13
+    bits &= -0x70002000  # the copies of the sign are out of the exponent
+    out *= np.float32(2.0**112)
+    squares = np.einsum("ij,ij->i", out, out)
+    if squares.max(initial=0) >= 2.0**32:
+        out[...] = halves
+        squares = np.einsum("ij,ij->i", out, out)
+    out /= np.sqrt(squares)[:, None]
+    return out
 
 
 class VectorIndex:
@@ -122,17 +139,24 @@ class VectorIndex:
         return [_sorted_by_score(found) for found in best]
 
     def _get(self, ids: Sequence[str]) -> tuple[npt.NDArray[np.bool_], FloatArray]:
-        found = np.zeros(len(ids), dtype=bool)
-        vectors = np.zeros((len(ids), self._dimension), dtype=np.float32)
+        vectors = np.empty((len(ids), self._dimension), dtype=np.float32)
         raw = raw_ids(ids)
-        labels = labels_of(raw)
+        labels, missing = labels_of(raw), np.arange(len(ids))
         for shard in self._open():
-            here, row = shard.find(labels, raw)
-            new = np.flatnonzero(here & ~found)
+            here, row = shard.find(labels[missing], raw[missing])
+            new, row, missing = missing[here], row[here], missing[~here]
             for start in range(0, len(new), _ROWS_AT_ONCE):
-                some = new[start : start + _ROWS_AT_ONCE]
-                vectors[some] = rounded(shard.take(row[some]))
-            found[new] = True
+                part = slice(start, start + _ROWS_AT_ONCE)
+                places, halves = as_slice(new[part]), shard.take(row[part])
+                if isinstance(places, slice):
+                    _widened(halves, vectors[places])
+                else:
+                    vectors[places] = rounded(halves)
+            if not len(missing):
+                break
+        vectors[missing] = 0
+        found = np.ones(len(ids), dtype=bool)
+        found[missing] = False
         return found, vectors
 
     def _indexes(self) -> list[tuple[Shard, Any]]:

@@ -13,7 +13,8 @@ from itertools import combinations
 from math import floor
 from typing import Any, Literal
 
-from visdiff_local.specs import BackendName, ModelSpec, Profile, Registry, Role
+from visdiff_local.registry import gpu_present
+from visdiff_local.specs import BackendName, Fit, ModelSpec, Profile, Registry, Role
 from visdiff_local.weights import throughput
 from visdiff_local.weights.memory import (
     GIB,
@@ -98,6 +99,20 @@ class Plan:
         return tuple(s.model for s in self.stages if self.gpu_gib and s.placement == "cpu")
 
     @property
+    def fits(self) -> dict[str, Fit]:
+        """How each model is to be opened, by its name."""
+        places: dict[Placement, Literal["any", "gpu", "cpu"]] = {
+            "gpu": "gpu",
+            "gpu and cpu layers": "gpu",
+            # Without a card in the plan, a backend that finds one all the same may use it.
+            "cpu": "cpu" if self.gpu_gib else "any",
+        }
+        return {
+            one.model: Fit(one.batch, one.gpu_layers, places[one.placement], one.resident)
+            for one in self.stages
+        }
+
+    @property
     def seconds(self) -> float | None:
         """The whole run, openings not counted; None where a stage is unknown."""
         times = [stage.seconds for stage in self.stages if stage.role != "vlm"]
@@ -117,6 +132,20 @@ def found_gpu_gib() -> float:
         return 0.0
 
 
+def fits_here(registry: Registry, profile: Profile, device: str) -> Mapping[str, Fit]:
+    """How the profile's models are to be opened on this machine, by their names.
+
+    Args:
+        device: ``cpu`` plans for no card, even where there is one.
+
+    Returns:
+        Nothing where there is a card that does not tell its size: the backends' own sizes hold.
+    """
+    card = 0.0 if device == "cpu" else found_gpu_gib()
+    untold = not card and device != "cpu" and gpu_present()
+    return {} if untold else make_plan(registry, profile, card, rates={}).fits
+
+
 def make_plan(
     registry: Registry,
     profile: Profile,
@@ -133,13 +162,13 @@ def make_plan(
         gpu_gib: memory of the card in GiB; 0 plans for the CPU.
         images: in A and B together.
         samples: images of each set that are captioned in a round.
-        rates: items per second by ``model/role``; those measured on this machine unless given.
+        rates: items per second by ``model/role``; unless given, those measured on this machine,
+            on its card or its processor as the plan places the model.
     """
     usable = max(0.0, gpu_gib * (1 - FRAGMENTED) - CONTEXT_GIB) * GIB
     specs = {role: registry.model(profile.model_of(role)) for role, _ in _WORK}
     fits = {role: _fit(spec, usable) for role, spec in specs.items()}
     resident = _residents(specs, fits, usable)
-    rates = throughput.known() if rates is None else rates
     items = {
         "captioner": min(images, 2 * samples * rounds),
         "llm": 2 * rounds,
@@ -207,16 +236,17 @@ def _fit(spec: ModelSpec, usable: float) -> _Fit:
 def _residents(
     specs: Mapping[Role, ModelSpec], fits: Mapping[Role, _Fit], usable: float
 ) -> frozenset[str]:
-    """The models whose weights can stay open through all stages: as many bytes as possible."""
+    """The models whose weights can stay open through all stages: as many bytes as possible, and of
+    those whose size is not known, as many models."""
     able = sorted({specs[role].name for role in specs if fits[role].placement == "gpu"})
-    best: tuple[float, frozenset[str]] = (0.0, frozenset())
+    best: tuple[float, int, frozenset[str]] = (0.0, 0, frozenset())
     for count in range(len(able), 0, -1):
         for names in combinations(able, count):
             chosen = frozenset(names)
             kept = sum(_weights_of(specs, fits, chosen).values())
-            if kept > best[0] and _peak(specs, fits, chosen) <= usable:
-                best = (kept, chosen)
-    return best[1]
+            if (kept, count) > best[:2] and _peak(specs, fits, chosen) <= usable:
+                best = (kept, count, chosen)
+    return best[2]
 
 
 def _weights_of(
@@ -236,6 +266,13 @@ def _peak(
     )
 
 
+def _measured(*, card: bool) -> Mapping[str, float]:
+    """What was measured here, on the card or the processor; of a card that is not here, nothing."""
+    if card and not gpu_present():
+        return {}
+    return throughput.known(throughput.device_name(card=card))
+
+
 def _stage(
     stage: str,
     role: Role,
@@ -243,8 +280,10 @@ def _stage(
     fit: _Fit,
     resident: frozenset[str],
     items: int,
-    rates: Mapping[str, float],
+    rates: Mapping[str, float] | None,
 ) -> StagePlan:
+    if rates is None:
+        rates = _measured(card=fit.placement != "cpu")
     rate = rates.get(f"{spec.name}/{role}")
     return StagePlan(
         stage=stage,

@@ -10,28 +10,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from visdiff_local.backends._common import recall, remember
-from visdiff_local.types import RunResult
+from visdiff_local.backends.steady import Work
+from visdiff_local.specs import Role
 
-LEAST = 16
-"""Fewer items than this measure the opening of a model rather than its speed."""
+LEAST: Mapping[Role, int] = {"captioner": 16, "llm": 2, "embedder": 16, "vlm": 16}
+"""Fewer items than this say little: a first batch is slow. A reply is hundreds of steps by itself.
+"""
 
 _NOTE = Path("throughput.json")
-_STAGES: Mapping[str, tuple[str, ...]] = {
-    "captioner": ("caption",),
-    "llm": ("propose", "refine"),
-    "embedder": ("embed", "rank"),
-    "vlm": ("rank",),
-}
-_RANKERS: Mapping[str, str] = {"clip": "embedder", "vqa": "vlm"}
-"""Whose work the stage "rank" is; with any other ranker it is a mixture and says nothing."""
 
 Rates = dict[str, dict[str, float]]
 """Device → ``model/role`` → items per second."""
 
 
-def device_name() -> str:
-    """The GPU's name as its driver gives it, else the processor's."""
-    for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+def device_name(*, card: bool = True) -> str:
+    """The GPU's name as its driver gives it, else (or without ``card``) the processor's."""
+    for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")) if card else ():
         for line in file.read_text(encoding="utf-8").splitlines():
             if line.startswith("Model:"):
                 return line.removeprefix("Model:").strip()
@@ -50,17 +44,15 @@ def record(model: str, role: str, rate: float, device: str | None = None) -> Non
     remember(_NOTE, json.dumps(rates, sort_keys=True))
 
 
-def record_run(result: RunResult) -> None:
-    """Remembers what a run's calls and seconds tell of the speed of its models."""
-    ranked_by = _RANKERS.get(str(result.run.config.get("ranker", "")))
-    for role, stages in _STAGES.items():
-        calls = result.calls.get(role)
-        if role not in result.run.models or calls is None or calls.computed < LEAST:
-            continue
-        counted = [name for name in stages if name != "rank" or role == ranked_by]
-        seconds = sum(result.seconds.get(name, 0.0) for name in counted)
-        if seconds > 0:
-            record(result.run.models[role].name, role, calls.computed / seconds)
+def record_work(model: str, done: Mapping[Role, Work], *, card: bool) -> None:
+    """Remembers what a model's work tells of its speed, where there was enough of it.
+
+    Args:
+        card: whether the model was on the GPU.
+    """
+    for role, work in done.items():
+        if work.items >= LEAST[role] and work.seconds > 0:
+            record(model, role, work.items / work.seconds, device_name(card=card))
 
 
 def _read() -> Rates:

@@ -1,0 +1,43 @@
+"""Where the weights of a model lie."""
+
+import os
+from pathlib import Path
+
+from visdiff_local.errors import WeightsError
+from visdiff_local.specs import BackendName, ModelSpec
+
+WITHOUT_WEIGHTS: tuple[BackendName, ...] = ("fake", "llama_server")
+BUNDLED = Path(__file__).parents[1] / "assets" / "nano"
+
+
+def weights_roots(weights: Path | None) -> tuple[Path, ...]:
+    """Where weights are looked for, first to last: ``--weights``, ``VISDIFF_WEIGHTS``, bundled."""
+    named = os.environ.get("VISDIFF_WEIGHTS")
+    own = weights or (Path(named) if named else None)
+    return (own.expanduser(), BUNDLED) if own else (BUNDLED,)
+
+
+def find_weights(spec: ModelSpec, weights: Path | None) -> Path | None:
+    """The folder that holds all files of the model; None where no place has them."""
+    for root in weights_roots(weights):
+        folder = root / (spec.folder or spec.name)
+        if folder.is_dir() and all((folder / name).exists() for name in spec.files):
+            return folder
+    return None
+
+
+def weights_folder(spec: ModelSpec, weights: Path | None) -> Path:
+    """As :func:`find_weights`; raises :class:`WeightsError` that says what to type."""
+    if spec.backend in WITHOUT_WEIGHTS:
+        return BUNDLED
+    found = find_weights(spec, weights)
+    if found is not None:
+        return found
+    looked = ", ".join(str(root / (spec.folder or spec.name)) for root in weights_roots(weights))
+    files = ", ".join(spec.files) or "its files"
+    fetch = f" (on a connected machine: visdiff-local models fetch {spec.name} --to DIR)"
+    raise WeightsError(
+        f"the weights of {spec.name} are missing: no folder {looked} with {files}. "
+        f"Name the folder that holds {spec.folder or spec.name}/ with --weights or "
+        f"VISDIFF_WEIGHTS{fetch if spec.repo else ''}"
+    )
