@@ -38,6 +38,8 @@ def models() -> None:
 @with_options(_WHERE, _JSON)
 def list_models(file: str | None, weights: str | None, as_json: bool) -> None:
     """Profiles and models, and where their weights are."""
+    from visdiff_local.registry import BUNDLED
+
     registry = _registry(file, weights)
     if as_json:
         profiles = {p.name: p.model_dump(exclude={"name"}) for p in registry.profiles.values()}
@@ -56,7 +58,8 @@ def list_models(file: str | None, weights: str | None, as_json: bool) -> None:
     table = _table("Models", "name", "backend", "GiB", "licence", "weights")
     for spec in registry.models.values():
         size = f"{spec.memory_gib:g}" if spec.memory_gib else "?"
-        table.add_row(spec.name, spec.backend, size, _licence(spec), _where(spec, weights))
+        place = _where(spec, weights).replace(str(BUNDLED / spec.name), "bundled")
+        table.add_row(spec.name, spec.backend, size, _licence(spec), place)
     _print(table)
 
 
@@ -191,13 +194,16 @@ def _show_plan(made: "Plan") -> None:
         table.add_row(
             stage.stage,
             stage.model,
-            f"{stage.weights_gib:.1f} GiB",
-            f"{stage.working_gib:.1f} GiB",
+            f"{stage.weights_gib:.1f}",
+            f"{stage.working_gib:.1f}",
             str(stage.batch),
             _placement(stage),
-            "unknown until measured" if stage.seconds is None else f"{stage.seconds:,.0f} s",
+            "?" if stage.seconds is None else f"{stage.seconds:,.0f} s",
         )
     _print(table)
+    click.echo("weights and working memory in GiB")
+    if any(stage.seconds is None for stage in made.stages):
+        click.echo("?: known once a run has measured this model on this machine")
     if made.gpu_gib:
         click.echo(f"most on the card: {made.peak_gib:.1f} of {made.usable_gib:.1f} GiB usable")
         click.echo(f"stay open together: {', '.join(made.resident) or 'none'}")
@@ -212,7 +218,7 @@ def _show_plan(made: "Plan") -> None:
 
 def _placement(stage: "StagePlan") -> str:
     if stage.gpu_layers is not None:
-        return f"{stage.gpu_layers} layers on the GPU, the others on the CPU"
+        return f"GPU ({stage.gpu_layers} layers) and CPU"
     return {"gpu": "GPU", "cpu": "CPU"}.get(stage.placement, stage.placement)
 
 
