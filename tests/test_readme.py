@@ -124,11 +124,13 @@ def test_the_map_is_the_tree() -> None:
 
 
 def test_every_script_folder_that_is_named_exists() -> None:
-    named = set(re.findall(r"`?(scripts/[a-z0-9_/]+(?:\.toml)?)", TEXT))
+    named = set(re.findall(r"`?(scripts/[a-z0-9_/]+(?:\.(?:toml|py))?)", TEXT))
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-@pytest.mark.parametrize("variable", ["VISDIFF_MODELS", "VISDIFF_WEIGHTS", "VISDIFF_STORE"])
+@pytest.mark.parametrize(
+    "variable", ["VISDIFF_MODELS", "VISDIFF_WEIGHTS", "VISDIFF_STORE", "VISDIFF_LLAMA_SERVER_TOKEN"]
+)
 def test_the_variables_are_those_that_are_read(variable: str) -> None:
     assert variable in TEXT
     sources = (path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
