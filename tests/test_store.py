@@ -272,6 +272,33 @@ def test_vectors_come_back_the_same_to_the_last_bit_in_any_order(tmp_path: Path)
         assert index.get([])[1].shape == (0, D)
 
 
+@given(
+    st.lists(
+        st.lists(st.integers(0, 59), max_size=12, unique=True)
+        | st.tuples(st.integers(0, 59), st.integers(1, 12)).map(
+            lambda run: [i % 60 for i in range(run[0], run[0] + run[1])]
+        ),
+        max_size=6,
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_images_are_found_where_they_are_whatever_was_asked_before(
+    tmp_path_factory: pytest.TempPathFactory, asked: list[list[int]]
+) -> None:
+    """In stored order and any other, within a shard and across, with ids that nobody stored."""
+    names = ids(60)
+    vectors, stored = rounded(vectors_of(names)), range(5, 50)
+    with Store(tmp_path_factory.mktemp("store")) as store:
+        index = store.vectors("m", D)
+        for start in range(5, 50, 15):
+            index.add(names[start : start + 15], vectors_of(names[start : start + 15]))
+        for places in asked:
+            found, values = index.get([names[place] for place in places])
+            assert found.tolist() == [place in stored for place in places]
+            for row, place in enumerate(places):
+                assert np.array_equal(values[row], vectors[place] * (place in stored))
+
+
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_every_half_precision_number_is_widened_to_the_bit() -> None:
     """Subnormals, both zeros, large numbers, infinities and NaN, in rows that are whole without."""
