@@ -68,3 +68,31 @@ def test_questions_about_images_in_one_batch(tmp_path: Path) -> None:
 
     sizes = ("--folder", tiny.llava(tmp_path / "llava"), "--images", 2, "--hypotheses", 3)
     assert last_line("vqa_batched", *sizes).startswith("ratio ")
+
+
+def test_p_yes_against_yes_or_no(tmp_path: Path) -> None:
+    sizes = ("--pairs", 1, "--images", 4, "--store", tmp_path)
+    assert last_line("p_yes_against_binary", *sizes).startswith("lower limit ")
+
+
+def test_measuring_images() -> None:
+    sizes = ("--images", 8, "--workers", 1, "--repeats", 1)
+    assert "images a second" in last_line("measure", *sizes)
+
+
+def test_statistics_of_many_hypotheses() -> None:
+    sizes = ("--hypotheses", 4, "--images", 300, "--permutations", 20, "--repeats", 1)
+    assert last_line("stats_vs_sklearn", *sizes).startswith("faster than the loop: ")
+
+
+def test_the_gpu_bench_with_a_tiny_model_on_this_processor(tmp_path: Path) -> None:
+    json_file = tmp_path / "gpu.json"
+    assert last_line("gpu", "--tiny", "--case", "clip", "--images", 4, "--json", json_file)
+    assert json_file.read_text()
+
+
+def test_every_bench_is_run_here() -> None:
+    shared = {"_shared", "architectures", "random_models"}
+    source = Path(__file__).read_text(encoding="utf-8")
+    benches = {path.stem for path in BENCHES.glob("*.py")} - shared
+    assert [name for name in sorted(benches) if f'last_line("{name}"' not in source] == []
