@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and on the disk when it matters."""
 
 import os
 import tempfile
@@ -22,3 +22,12 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+def sync(path: Path) -> None:
+    """What is in the file, or the folder's list of files, is on the disk when this returns."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

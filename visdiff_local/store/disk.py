@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from visdiff_local.errors import StoreError
+from visdiff_local.files import sync
 
 _CHUNK = 1 << 22
 
@@ -67,10 +68,10 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write(temporary)
-        _sync(temporary)
+        sync(temporary)
         temporary.chmod(0o600)
         temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except (OSError, RuntimeError) as error:  # FAISS reports a full disk as a RuntimeError
         raise cannot(path, _short(error)) from error
     finally:
@@ -95,14 +96,6 @@ def size_of(folder: Path) -> int:
         except FileNotFoundError:  # another process tidied up meanwhile
             continue
     return total
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _short(error: Exception) -> str:

@@ -1,7 +1,6 @@
 """Running out of disk, said before it happens where that can be known, and clearly where not."""
 
 import errno
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,12 +40,3 @@ def private(folder: Path) -> Path:
     """Makes the folder, for its user alone."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
-
-
-def sync(path: Path) -> None:
-    """What is in the file, or the folder's list of files, is on the disk when this returns."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

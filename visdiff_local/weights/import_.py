@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from visdiff_local.errors import UsageError, WeightsError
+from visdiff_local.files import sync
 from visdiff_local.weights import disk
 from visdiff_local.weights.manifest import (
     NAME,
@@ -148,8 +149,8 @@ def _copy_model(model: PackedModel, open_file: OpenFile, folder: Path, source: P
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open_file(inside) as stream, target.open("xb") as written:
             _copy(stream, written, record, f"{inside} in {source}")
-        disk.sync(target)
-    disk.sync(folder)
+        sync(target)
+    sync(folder)
 
 
 def _copy(stream: IO[bytes], written: IO[bytes], record: FileRecord, what: str) -> None:
@@ -174,6 +175,6 @@ def _place(name: str, model: PackedModel, weights: Path, staging: Path | None) -
         if target.exists():
             target.rename(staging / f"{model.folder}.old")
         (staging / model.folder).rename(target)
-        disk.sync(weights)
+        sync(weights)
     spec = model.spec
     return Placed(name, str(target), model.size, spec.license, spec.commercial, state)

@@ -15,7 +15,7 @@ from pathlib import Path
 from visdiff_local import domain
 from visdiff_local.backends._common import sha256
 from visdiff_local.errors import UsageError
-from visdiff_local.files import write_whole
+from visdiff_local.files import sync, write_whole
 from visdiff_local.specs import ModelSpec, Profile
 from visdiff_local.weights import disk
 from visdiff_local.weights.choose import choose
@@ -89,7 +89,7 @@ def _folder(out: Path, manifest: Manifest) -> Iterator[Add]:
         target = draft / name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-        disk.sync(target)
+        sync(target)
 
     try:
         write_whole(draft / NAME, manifest.to_bytes())
@@ -118,7 +118,7 @@ def _tar(out: Path, manifest: Manifest) -> Iterator[Add]:
                     archive.addfile(member, stream)
 
             yield add
-        disk.sync(draft)
+        sync(draft)
         draft.replace(out)
     except BaseException:
         draft.unlink(missing_ok=True)
