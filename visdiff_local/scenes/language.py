@@ -70,6 +70,8 @@ def _omit(
 ) -> dict[str, str]:
     """Leaves out some attributes; a relation and its landmark go together."""
     always = {"kind", *keep}
+    if "landmark" in always:  # it is named with where the object stands to it
+        always.add("relation")
     kept = {n: v for n, v in values.items() if n in always or rng.random() >= _OMISSION}
     if "relation" in kept and "landmark" in values:
         kept["landmark"] = values["landmark"]
