@@ -7,6 +7,7 @@ say when they are asked directly.
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -328,19 +329,31 @@ class Noted:
         return next(self._reply, None)
 
 
+@lru_cache
+def llama_engine(name: str, layout: str, context: int = 2048) -> Any:
+    from visdiff_local.backends._llama_engine import Engine
+    from visdiff_local.backends._llama_session import Session
+
+    path = Path(folder_of(name)) / "model.gguf"
+    return Engine(Session(path, context=context, device="cpu", layout=layout))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("layout", ["single", "streams"])
 @pytest.mark.parametrize("name", [name for name in cases.TEXTS if name.startswith("llama")])
 @given(
-    st.lists(st.tuples(st.integers(0, 80), st.integers(0, 3), st.integers(0, 12)), max_size=6),
+    st.lists(st.tuples(st.integers(0, 80), st.integers(0, 3), st.integers(0, 12)), max_size=14),
     st.integers(0, 3),
 )
+@example([(70, kind, own) for kind in range(3) for own in range(4)], 2)
+@example([(0, 0, own) for own in range(12)], 1)
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_company_does_not_change_a_bit_of_the_logits(
-    name: str, shapes: list[tuple[int, int, int]], replied: int
+    name: str, layout: str, shapes: list[tuple[int, int, int]], replied: int
 ) -> None:
     """Prompts that begin alike, longer and shorter than what is computed at a time."""
-    engine = model(name).engine
+    engine = llama_engine(name, layout)
     common = [5 + n * 7 % 50 for n in range(80)]
     prompts = [[*common[:long], 60 + kind, *common[:own]] for long, kind, own in shapes]
     reply = common[5 : 5 + replied]
@@ -355,6 +368,45 @@ def test_company_does_not_change_a_bit_of_the_logits(
         assert len(found) == replied + 1
         assert np.array_equal(found, other)
         assert np.array_equal(found, logits([prompt])[0])
+
+
+@pytest.mark.parametrize(("name", "most"), [("llama-f16", 1), ("llama-q4_k_m", 7)])
+def test_replies_are_written_side_by_side_as_far_as_no_bit_changes(
+    name: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights of 16 bits have other kernels from two rows on, those of four bits from eight."""
+    engine = llama_engine(name, "streams")
+    decoded: list[list[Any]] = []
+    decode = engine.session.decode
+    monkeypatch.setattr(engine.session, "decode", lambda rows: (decoded.append(rows), decode(rows)))
+    prompts = [[*range(5, 40), kind] for kind in range(5, 17)]
+    readers = [Noted([9] * 3 * (n + 1)) for n in range(12)]
+    engine.run(prompts, readers, room=40)
+    assert [len(reader.logits) for reader in readers] == [3 * (n + 1) + 1 for n in range(12)]
+    lanes = [[row[2] for row in rows] for rows in decoded[-60:]]
+    assert max(len(each) for each in lanes if len(set(each)) == len(each)) == most
+
+
+def test_sequences_that_company_would_change_are_computed_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a processor whose kernels go by other numbers of rows: no trial ends as it began."""
+    engine = llama_engine("llama-q8_0", "streams", 2304)
+    rng = np.random.default_rng(0)
+    decode, logits = engine.session.decode, engine.session.logits
+    lanes: list[set[int]] = []
+
+    def noted(rows: list[Any]) -> None:
+        lanes.append({row[2] for row in rows})
+        decode(rows)
+
+    monkeypatch.setattr(engine.session, "decode", noted)
+    monkeypatch.setattr(engine.session, "logits", lambda row: logits(row) + rng.random())
+    prompts = [[*range(5, 40), kind] for kind in range(5, 17)]
+    engine.run(prompts, [Noted([9, 9]) for _ in prompts], room=9)
+    computed = len(prompts) * 3 + 1  # each with two tokens of reply, and what all begin with
+    assert max(map(len, lanes[:-computed])) > 1
+    assert max(map(len, lanes[-computed:])) == 1
 
 
 @given(
@@ -380,7 +432,7 @@ def test_prompts_that_begin_alike_share_a_trunk_and_all_come_to_their_end(
 
     def read(slots: int) -> list[Any]:
         path = Path(folder_of("llama-f16")) / "model.gguf"
-        engine = Engine(Session(path, context=128, device="cpu", slots=slots))
+        engine = Engine(Session(path, context=128, device="cpu", layout="unified", most=slots))
         readers = [Noted(reply) for _ in prompts]
         engine.run(prompts, readers, room=4)
         engine.close()
@@ -412,7 +464,7 @@ def test_sequences_decoded_together_say_what_they_say_alone() -> None:
 
     def replies(slots: int) -> list[list[int]]:
         path = Path(folder_of("llama-f16")) / "model.gguf"
-        engine = Engine(Session(path, context=320, device="cpu", slots=slots))
+        engine = Engine(Session(path, context=320, device="cpu", layout="unified", most=slots))
         rng = np.random.default_rng(0)
         readers = [
             Reply(engine.vocabulary.ends, room=3 + i % 9, temperature=0, rng=rng, grammar=None)

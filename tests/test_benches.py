@@ -63,6 +63,14 @@ def test_questions_about_captions_in_one_batch(gguf: Path) -> None:
     assert last_line("caption_qa_batched", *sizes).startswith("ratio ")
 
 
+def test_llm_benches_of_a_random_model() -> None:
+    random = ("--random", "Q8_0", "--layers", 1)
+    asked = ("--captions", 2, "--hypotheses", 4, "--singles", 2)
+    assert last_line("caption_qa_batched", *random, *asked).startswith("ratio ")
+    sizes = ("--prompts", 2, "--captions", 2, "--tokens", 3)
+    assert last_line("llm_generation", *random, *sizes).startswith("ratio ")
+
+
 def test_questions_about_images_in_one_batch(tmp_path: Path) -> None:
     import tiny
 

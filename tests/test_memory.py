@@ -396,7 +396,7 @@ spec = backend_cases.spec_of("llama-q8_0", context=1 << 15)
 with llama_cpp.open_model(spec, folder, device="cpu", say=print) as model:
     assert model.complete(["is there a dog?"], max_tokens=8) == said
 try:
-    Session(folder / "model.gguf", context=1 << 20, device="cpu", slots=4)
+    Session(folder / "model.gguf", context=1 << 20, device="cpu", layout="unified")
 except Exception as error:
     print(type(error).__name__, error)
 """
@@ -427,11 +427,11 @@ def test_a_reply_is_asked_for_again_with_less_at_a_time(
     asked = ["is there a dog?", "is there a bird?"]
     said, shares = llm.complete(asked, max_tokens=8), llm.p_yes(asked)
     session = models.handle("llm").bare().engine.session
-    decode, block = session.library.llama_decode, session._block
+    decode, block = session.library.llama_decode, session.block
     monkeypatch.setattr(
         session.library,
         "llama_decode",
-        lambda *given: -2 if session._block > block // 4 else decode(*given),
+        lambda *given: -2 if session.block > block // 4 else decode(*given),
     )
     assert llm.complete(asked, max_tokens=8) == said
     np.testing.assert_allclose(llm.p_yes(asked), shares, atol=0.01)

@@ -2,6 +2,7 @@
 high-level llama-cpp-python on the same GGUF.
 
     python scripts/bench/llm_generation.py [--model nano-llama] [--gguf FILE] [--prompts 32]
+    python scripts/bench/llm_generation.py --random Q4_K_M --tokens 128
 
 Both generate greedily up to the same number of tokens. The library is measured with the threads
 that it chooses itself and with as many as ours, and the faster is taken. Batched and alone, our
@@ -14,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 from _shared import Seconds, best, timed
-from caption_qa_batched import TRIES, Library, chosen, threads_of
+from caption_qa_batched import TRIES, Library, add_model_options, chosen, threads_of
 
 from visdiff_local import prompts
 from visdiff_local.backends.llama_cpp import open_model
 from visdiff_local.scenes.language import caption
 from visdiff_local.scenes.world import sample_scene
+from visdiff_local.specs import ModelSpec, load_registry
 
 CHECKED = 4
 """Replies that are compared with the library's."""
@@ -27,8 +29,13 @@ CHECKED = 4
 
 def main() -> None:
     options = parsed()
-    spec, folder = chosen(options.model, options.gguf)
-    asked = proposals(options.prompts, options.captions, spec.prompt)
+    family = "default" if options.random else load_registry().model(options.model).prompt
+    asked = proposals(options.prompts, options.captions, family)
+    with chosen(options, asked) as (spec, folder):
+        compared(options, spec, folder, asked)
+
+
+def compared(options: argparse.Namespace, spec: ModelSpec, folder: Path, asked: list[str]) -> None:
     gguf = folder / next(name for name in spec.files if name.endswith(".gguf"))
     with open_model(spec, folder, device="cpu") as model:
         threads = threads_of(model)
@@ -71,8 +78,7 @@ def proposals(count: int, captions: int, family: str) -> list[str]:
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="nano-llama", help="of models.toml")
-    parser.add_argument("--gguf", type=Path, help="another file in its place")
+    add_model_options(parser)
     parser.add_argument("--prompts", type=int, default=32)
     parser.add_argument("--captions", type=int, default=20, help="of each set, in a prompt")
     parser.add_argument("--tokens", type=int, default=64)

@@ -6,6 +6,7 @@ vocabularies of the models are not: an output matrix costs what the real one cos
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import llama_cpp
 import numpy as np
 import torch
 import transformers as hf
+from tokenizers import ByteLevelBPETokenizer
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 import tiny as small
@@ -28,6 +30,17 @@ TINY_LLAMA = {
     "num_key_value_heads": 2,
     "max_position_embeddings": 2048,
 }
+SMALL_LLAMA = {
+    "vocab_size": 32_000,
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_hidden_layers": 16,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": 4096,
+}
+"""0.3 B parameters, as the smallest models that people chat with: too large for a processor's
+cache, small enough for a bench."""
 _SHARD = "5GB"
 
 
@@ -101,20 +114,41 @@ def blip2(folder: Path, tiny: bool, device: str) -> Path:
 
 
 def llama(folder: Path, tiny: bool) -> Path:
-    """Llama-3.1-8B, written in 16 bits and quantized on the spot to Q4_K_M."""
+    """Llama-3.1-8B, in Q4_K_M."""
+    words = json.loads(small.tokenizer().backend_tokenizer.to_str())["model"]
+    quantized(folder, TINY_LLAMA if tiny else architectures.LLAMA_31_8B, "Q4_K_M", words)
+    return folder
+
+
+def small_llama(folder: Path, kind: str, texts: Sequence[str], layers: int = 16) -> Path:
+    """:data:`SMALL_LLAMA` as ``model.gguf``, quantized to ``kind``. Its tokenizer is trained on the
+    texts, so that it has about one token a word, as a real one has."""
+    trained = ByteLevelBPETokenizer()
+    control = ["<s>", "</s>", "<pad>"]
+    trained.train_from_iterator(texts, 8000, special_tokens=control, show_progress=False)
+    numbers = {**SMALL_LLAMA, "num_hidden_layers": layers}
+    return quantized(folder, numbers, kind, json.loads(trained.to_str())["model"])
+
+
+def quantized(folder: Path, numbers: Any, kind: str, words: Any) -> Path:
+    """A random Llama, written in 16 bits and quantized on the spot.
+
+    Args:
+        words: the vocabulary and merges of a byte-level BPE.
+    """
     folder.mkdir(parents=True)
     whole, file = folder / "f16.gguf", folder / "model.gguf"
-    _write_llama(whole, TINY_LLAMA if tiny else architectures.LLAMA_31_8B)
+    _write_llama(whole, numbers, words)
     parameters = llama_cpp.llama_model_quantize_default_params()
-    parameters.ftype = llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M
+    parameters.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
     code = llama_cpp.llama_model_quantize(str(whole).encode(), str(file).encode(), parameters)
     if code != 0:
         raise RuntimeError(f"llama.cpp could not quantize {whole} (code {code})")
     whole.unlink()
-    return folder
+    return file
 
 
-def _write_llama(path: Path, numbers: Any) -> None:
+def _write_llama(path: Path, numbers: Any, words: Any) -> None:
     width, mlp, vocabulary = (
         numbers[key] for key in ("hidden_size", "intermediate_size", "vocab_size")
     )
@@ -129,7 +163,7 @@ def _write_llama(path: Path, numbers: Any) -> None:
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(500_000.0)
     writer.add_vocab_size(vocabulary)
-    _add_words(writer, vocabulary)
+    _add_words(writer, vocabulary, words)
     rng = np.random.default_rng(0)
 
     def matrix(rows: int, columns: int) -> np.ndarray:
@@ -143,7 +177,10 @@ def _write_llama(path: Path, numbers: Any) -> None:
     }  # fmt: skip
     ones = np.ones(width, np.float32)
     writer.add_tensor("token_embd.weight", matrix(vocabulary, width))
-    writer.add_tensor("output.weight", matrix(vocabulary, width))
+    # Words far apart in likelihood, what is no word likely never: "yes" and "no" then have a share.
+    output = 3 * matrix(vocabulary, width)
+    output[len(words["vocab"]) :] = 0
+    writer.add_tensor("output.weight", output)
     writer.add_tensor("output_norm.weight", ones)
     for layer in range(numbers["num_hidden_layers"]):
         for norm in ("attn_norm", "ffn_norm"):
@@ -156,10 +193,9 @@ def _write_llama(path: Path, numbers: Any) -> None:
     writer.close()
 
 
-def _add_words(writer: gguf.GGUFWriter, vocabulary: int) -> None:
+def _add_words(writer: gguf.GGUFWriter, vocabulary: int, words: Any) -> None:
     """A small byte-level BPE, filled up with words that no text holds."""
-    state = json.loads(small.tokenizer().backend_tokenizer.to_str())["model"]
-    pieces = sorted(state["vocab"], key=state["vocab"].__getitem__)
+    pieces = sorted(words["vocab"], key=words["vocab"].__getitem__)
     control = [piece in ("<s>", "</s>", "<pad>") for piece in pieces]
     fill = vocabulary - len(pieces)
     kinds = [gguf.TokenType.CONTROL if c else gguf.TokenType.NORMAL for c in control]
@@ -167,7 +203,7 @@ def _add_words(writer: gguf.GGUFWriter, vocabulary: int) -> None:
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list([*pieces, *(f"<unused{i}>" for i in range(fill))])
     writer.add_token_types([*kinds, *[gguf.TokenType.UNUSED] * fill])
-    writer.add_token_merges([" ".join(merge) for merge in state["merges"]])
+    writer.add_token_merges([" ".join(merge) for merge in words["merges"]])
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(1)
     writer.add_pad_token_id(2)

@@ -1,14 +1,15 @@
 """llama.cpp's low level: many sequences in one context, over prefixes that they share.
 
 The high-level ``Llama`` class runs one sequence at a time. Here what prompts of a call begin with
-in common is computed once (:mod:`visdiff_local.backends._llama_prompts`). With several slots, as
-many sequences are decoded together, and one that is finished makes room for the next at once
-(continuous batching); keys and values of a prefix are shared, not copied: the cache is unified.
+in common is computed once (:mod:`visdiff_local.backends._llama_prompts`), and many sequences are
+decoded together; one that is finished makes room for the next at once (continuous batching).
 
-In a batch the last bits of a sequence's logits depend on its company, and quantized weights make
-more of it (measured: 5e-3 of a probability, one greedy reply of 70 from a random model). That is
-the price of speed on a GPU; the same call with the same prompts still gives the same replies. With
-one slot, as on a CPU, company changes nothing, to the bit.
+On a GPU keys and values of a prefix are shared, not copied: the cache is unified. In such a batch
+the last bits of a sequence's logits depend on its company, and quantized weights make more of it
+(measured: 5e-3 of a probability, one greedy reply of 70 from a random model). That is the price of
+speed there; the same call with the same prompts still gives the same replies. On a CPU company
+changes nothing, to the bit: sequences have caches of their own
+(:mod:`visdiff_local.backends._llama_lanes`), or are decoded one after the other.
 """
 
 import ctypes
@@ -17,8 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
+from visdiff_local.backends._llama_lanes import Lanes
 from visdiff_local.backends._llama_prompts import (
     Branch,
     Reader,
@@ -27,9 +27,8 @@ from visdiff_local.backends._llama_prompts import (
     pieces,
     planned,
 )
-from visdiff_local.backends._llama_session import BATCH, SMALLER, Session
-from visdiff_local.errors import OutOfMemoryError, UsageError
-from visdiff_local.protocols import FloatArray
+from visdiff_local.backends._llama_session import BATCH, Row, Session
+from visdiff_local.errors import UsageError
 
 LEAST_REPLY = 32
 """Tokens: a prompt that leaves less of the context than this is an error, not a cut reply."""
@@ -47,6 +46,7 @@ class Engine:
         model = self.library.llama_get_model(session.handle)
         self.library.llama_model_meta_val_str(model, b"general.file_type", kind, len(kind))
         self._least = least_piece(kind.value.decode())
+        self._lanes = Lanes(session, self._least)
 
     def close(self) -> None:
         """Frees the memory; may be called twice."""
@@ -92,8 +92,13 @@ class Engine:
             )
         if any(not prompt for prompt in prompts):
             raise UsageError("a prompt is empty")
-        self.library.llama_memory_clear(self.session.memory, False)
-        if self.session.slots == 1:
+        if self.session.layout == "streams" and prompts:
+            lanes = self.session.arrange(len(prompts), min(longest + room, self.context))
+            if lanes:
+                self._lanes.run(prompts, readers, lanes, room=room)
+                return
+        self.session.clear()
+        if self.session.layout == "single":
             self._in_turn(prompts, readers)
             return
         shared = common_start(prompts, self._least)
@@ -107,27 +112,22 @@ class Engine:
         for place in sorted(range(len(prompts)), key=lambda place: list(prompts[place])):
             prompt = prompts[place]
             held = common_start([before, prompt], self._least)
-            if not held or not self.library.llama_memory_seq_rm(self.session.memory, 0, held, -1):
-                self.library.llama_memory_clear(self.session.memory, False)
+            if not held or not self.session.forget(0, held):
+                self.session.clear()
                 held = 0
             for start, end in pieces(held, len(prompt), self._least):
-                self._go_on(prompt[start:end])
-            token, length = readers[place].read(self._logits(-1)), len(prompt)
+                self.session.go_on(prompt[start:end])
+            token, length = readers[place].read(self.session.logits(-1)), len(prompt)
             while token is not None and length < self.context:
-                self._go_on([token])
-                token, length = readers[place].read(self._logits(-1)), length + 1
+                self.session.go_on([token])
+                token, length = readers[place].read(self.session.logits(-1)), length + 1
             before = prompt  # not the reply: its tokens were decoded singly
-
-    def _go_on(self, tokens: Sequence[int]) -> None:
-        """Decodes what follows in sequence 0; the logits behind it are wanted."""
-        several = (self.library.llama_token * len(tokens))(*tokens)
-        self._compute(self.library.llama_batch_get_one(several, len(tokens)), len(tokens))
 
     def _prefill(self, prefix: Sequence[int]) -> None:
         """The shared prefix, into sequence 0."""
         for start in range(0, len(prefix), BATCH):
             part = prefix[start : start + BATCH]
-            self._decode([(token, start + i, 0, False) for i, token in enumerate(part)])
+            self.session.decode([(token, start + i, 0, False) for i, token in enumerate(part)])
 
     def _decode_all(self, waiting: deque[Branch], shared: int) -> None:
         free, active, used = list(range(self.session.slots, 0, -1)), list[Branch](), shared
@@ -142,12 +142,12 @@ class Engine:
                 branch.slot = free.pop()
                 used += branch.reserved
                 parent = branch.trunk.slot if branch.trunk else 0
-                self.library.llama_memory_seq_cp(self.session.memory, parent, branch.slot, -1, -1)
+                self.session.copy(parent, branch.slot)
                 active.append(branch)
             for branch in self._step(active):
                 active.remove(branch)
                 for done in branch.over():
-                    self.library.llama_memory_seq_rm(self.session.memory, done.slot, -1, -1)
+                    self.session.forget(done.slot)
                     free.append(done.slot)
                     used -= done.reserved
 
@@ -157,7 +157,7 @@ class Engine:
         Returns:
             The branches that go no further.
         """
-        rows: list[tuple[int, int, int, bool]] = []
+        rows: list[Row] = []
         complete: list[tuple[int, Branch]] = []
         for branch in sorted(active, key=lambda one: len(one.pending) > 1):
             part = branch.pending[: BATCH - len(rows)]
@@ -168,36 +168,12 @@ class Engine:
             if part and not branch.pending:
                 rows[-1] = (*rows[-1][:3], branch.reader is not None)
                 complete.append((len(rows) - 1, branch))
-        self._decode(rows)
+        self.session.decode(rows)
         finished: list[Branch] = []
         for row, branch in complete:
-            following = branch.reader.read(self._logits(row)) if branch.reader else None
+            following = branch.reader.read(self.session.logits(row)) if branch.reader else None
             if following is None or branch.position >= self.context:
                 finished.append(branch)
             else:
                 branch.pending.append(following)
         return finished
-
-    def _decode(self, rows: Sequence[tuple[int, int, int, bool]]) -> None:
-        """Decodes (token, position, sequence, whether its logits are wanted)."""
-        batch = self.session.batch
-        batch.n_tokens = len(rows)
-        for i, (token, position, slot, wanted) in enumerate(rows):
-            batch.token[i] = token
-            batch.pos[i] = position
-            batch.n_seq_id[i] = 1
-            batch.seq_id[i][0] = slot
-            batch.logits[i] = wanted
-        self._compute(batch, len(rows))
-
-    def _compute(self, batch: Any, count: int) -> None:
-        code = self.library.llama_decode(self.session.handle, batch)
-        if code != 0:
-            # What is reserved always fits, so only memory for the computation can be short.
-            raise OutOfMemoryError(
-                f"llama.cpp could not decode {count} tokens (code {code}); {SMALLER}"
-            )
-
-    def _logits(self, row: int) -> FloatArray:
-        pointer = self.library.llama_get_logits_ith(self.session.handle, row)
-        return np.ctypeslib.as_array(pointer, shape=(self.vocabulary.size,))

@@ -9,7 +9,7 @@ from visdiff_local.protocols import FloatArray
 
 _LEAST_PIECE = {"0": 2, "1": 2, "7": 2}
 _LEAST_PIECE_OF_OTHERS = 8
-_PIECE = 64
+PIECE = 64
 """Tokens that are computed at a time where sequences come one after the other: as fast on a CPU as
 any larger number, and never cut up by a context's own block (``_llama_session.BLOCK``)."""
 _WORTH = 16
@@ -78,7 +78,7 @@ def planned(
         context: most tokens of prompt and reply.
     """
     queue: deque[Branch] = deque()
-    for group, start in _alike(prompts, shared, least):
+    for group, start in alike(prompts, shared, least):
         trunk = None
         if start > shared:
             own = list(prompts[group[0]][shared:start])
@@ -91,7 +91,7 @@ def planned(
     return queue
 
 
-def _alike(
+def alike(
     prompts: Sequence[Sequence[int]], shared: int, least: int
 ) -> Iterator[tuple[list[int], int]]:
     """Places of prompts that begin alike, and how many tokens they share; ``shared`` with a group
@@ -114,7 +114,7 @@ def _alike(
 def pieces(start: int, end: int, least: int) -> Iterator[tuple[int, int]]:
     """Cuts a prompt into parts of ``least`` tokens and more, where it has as many."""
     while start < end:
-        stop = min(start + _PIECE, end)
+        stop = min(start + PIECE, end)
         if 0 < end - stop < least:
             stop = end - least
         yield start, stop

@@ -3,19 +3,27 @@
 import ctypes
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from visdiff_local.backends._batches import quiet
 from visdiff_local.backends._common import dependency
 from visdiff_local.backends._llama_vocabulary import Vocabulary
 from visdiff_local.errors import MissingDependencyError, OutOfMemoryError, WeightsError
+from visdiff_local.protocols import FloatArray
 
-SLOTS = {"gpu": 64, "cpu": 1}
-"""Sequences that are decoded together. On a CPU a batch gains little (measured: 1.1 to 1.2 times),
-and one at a time gives the same reply in any company, to the bit."""
+Layout = Literal["unified", "streams", "single"]
+"""How sequences share the cache. ``unified``: cells are anyone's, a prefix is shared, not copied,
+which a GPU decodes fastest. ``streams``: each sequence has a part of its own and computes with
+nothing else, so that on a CPU it comes to the same bits in any company. ``single``: only one."""
+SLOTS: Mapping[Layout, int] = {"unified": 64, "streams": 32, "single": 1}
+"""Sequences that are decoded together."""
+Row = tuple[int, int, int, bool]
+"""A token to decode: its id, position and sequence, and whether its logits are wanted."""
 BATCH = 1024
 """Tokens that are decoded together."""
 BLOCK = 512
@@ -26,8 +34,11 @@ SMALLER = (
 )
 _LEAST_BLOCK = 64
 _ALL_LAYERS = 0x7FFFFFFF
+_CELLS = 256
+"""A stream has a multiple of so many tokens (llama.cpp rounds up to it)."""
 _TINY = 64 << 20
-"""Bytes of weights below which one thread is the fastest."""
+"""Bytes of weights below which one thread and one sequence at a time are the fastest on a CPU: they
+stay in its cache, so that several sequences have no reading of them to share."""
 _SHORT_OF_MEMORY = ("out of memory", "failed to allocate", "unable to allocate", "cannot allocate")
 """What llama.cpp's log says, of a card or of main memory, where opening fails for want of it."""
 _INSTALL = "pip install llama-cpp-python"
@@ -42,8 +53,9 @@ class Session:
         context: most tokens of one sequence. The cache holds twice as many where several sequences
             are decoded together, shared by all.
         device: ``auto`` (a GPU when the library was built for one), ``cpu`` or ``cuda``.
-        slots: sequences decoded together; :data:`SLOTS` unless given.
-        most: of those, at most.
+        layout: unless given ``unified`` on a GPU; on a CPU ``streams``, and ``single`` for a model
+            that fits its cache.
+        most: sequences decoded together, where that is less than :data:`SLOTS`.
         gpu_layers: layers on the GPU; all of them unless given.
         say: is told when less is computed at a time for want of memory.
 
@@ -59,7 +71,7 @@ class Session:
         *,
         context: int,
         device: str,
-        slots: int | None = None,
+        layout: Layout | None = None,
         most: int | None = None,
         gpu_layers: int | None = None,
         say: Callable[[str], None] = quiet,
@@ -73,21 +85,24 @@ class Session:
         self.context = context
         self._gpu = _gpu(llama_cpp, device)
         self._say = say
-        wanted = slots or SLOTS["gpu" if self._gpu else "cpu"]
-        self.slots = min(wanted, most or wanted)
-        self._block = BLOCK
+        self.block = BLOCK
+        self.handle: Any = None
         self._model: Any = self._open_model(path, gpu_layers)
+        self.layout: Layout = layout or self._usual_layout()
+        self.slots = min(SLOTS[self.layout], most or SLOTS[self.layout])
+        if self.slots == 1:
+            self.layout = "single"
+        self._streams = 1, _whole(context)
         self.vocabulary = Vocabulary(llama_cpp, self._model)
-        self.batch: Any = llama_cpp.llama_batch_init(BATCH, 0, 1)
-        self.handle: Any = self._open_context()
-        while not self.handle:
-            if not self.shrink():
-                self.close()
-                raise OutOfMemoryError(f"no memory for a context of {context} tokens; {SMALLER}")
+        self._batch: Any = llama_cpp.llama_batch_init(BATCH, 0, 1)
+        self._open()
 
     @property
     def pool(self) -> int:
         """Tokens that the cache holds."""
+        if self.layout == "streams":
+            count, tokens = self._streams
+            return (count + 1) * tokens
         return self.context if self.slots == 1 else 2 * self.context
 
     @property
@@ -95,31 +110,105 @@ class Session:
         """llama.cpp's handle of the cache."""
         return self.library.llama_get_memory(self.handle)
 
+    # ---- computing -------------------------------------------------------------------------------
+
+    def decode(self, rows: Sequence[Row]) -> None:
+        """Decodes :data:`BATCH` tokens at most; raises :class:`OutOfMemoryError`."""
+        batch = self._batch
+        batch.n_tokens = len(rows)
+        for i, (token, position, slot, wanted) in enumerate(rows):
+            batch.token[i] = token
+            batch.pos[i] = position
+            batch.n_seq_id[i] = 1
+            batch.seq_id[i][0] = slot
+            batch.logits[i] = wanted
+        self._compute(batch, len(rows))
+
+    def go_on(self, tokens: Sequence[int]) -> None:
+        """Decodes what follows in sequence 0, the only one; the last token's logits are wanted."""
+        several = (self.library.llama_token * len(tokens))(*tokens)
+        self._compute(self.library.llama_batch_get_one(several, len(tokens)), len(tokens))
+
+    def logits(self, row: int) -> FloatArray:
+        """Float32 (vocabulary,) of a row of the last decoding, overwritten by the next."""
+        pointer = self.library.llama_get_logits_ith(self.handle, row)
+        return np.ctypeslib.as_array(pointer, shape=(self.vocabulary.size,))
+
+    def copy(self, slot: int, into: int) -> None:
+        """The second sequence, which must be empty, begins with all that the first holds."""
+        self.library.llama_memory_seq_cp(self.memory, slot, into, -1, -1)
+
+    def forget(self, slot: int, start: int = -1) -> bool:
+        """Drops a sequence from a position on; False where the model cannot drop a part."""
+        return bool(self.library.llama_memory_seq_rm(self.memory, slot, start, -1))
+
+    def clear(self) -> None:
+        """Drops all sequences."""
+        self.library.llama_memory_clear(self.memory, False)
+
+    def _compute(self, batch: Any, count: int) -> None:
+        code = self.library.llama_decode(self.handle, batch)
+        if code != 0:
+            # What is reserved always fits, so only memory for the computation can be short.
+            raise OutOfMemoryError(
+                f"llama.cpp could not decode {count} tokens (code {code}); {SMALLER}"
+            )
+
+    # ---- memory ----------------------------------------------------------------------------------
+
+    def arrange(self, sequences: int, tokens: int) -> int:
+        """Cuts the cache for ``sequences`` of up to ``tokens`` each beside sequence 0: opens the
+        context anew unless it is cut so already. What it holds is lost.
+
+        Returns:
+            How many sequences there is room for; they are 1, 2, … 0 where memory is so short that
+            there is but sequence 0.
+
+        Raises:
+            OutOfMemoryError: not even the smallest context fits.
+        """
+        tokens = _whole(tokens)
+        fitting = max(1, min(self.slots, 2 * _whole(self.context) // tokens - 1))
+        count, length = self._streams
+        if count < min(sequences, fitting) or length < tokens:
+            self._free_context()
+            self._streams = fitting, tokens
+            self._open()
+        return min(sequences, self._streams[0]) if self.layout == "streams" else 0
+
     def shrink(self) -> bool:
         """Opens the context anew with half the tokens at a time, at last with one sequence.
 
-        What the cache holds is lost. The context may still not fit: ``handle`` is null then.
+        What the cache holds is lost.
 
         Returns:
             False where it is as small as it can be.
+
+        Raises:
+            OutOfMemoryError: not even the smallest context fits.
         """
-        if self._block > _LEAST_BLOCK:
-            self._block //= 2
-            self._say(f"not enough memory for {2 * self._block} tokens at once; {self._block} now")
-        elif self.slots > 1:
-            self._say(f"not enough memory for {self.slots} sequences at once; one by one now")
-            self.slots = 1
-        else:
+        if not self._lessen():
             return False
         self._free_context()
-        self.handle = self._open_context()
+        self._open()
         return True
+
+    def _lessen(self) -> bool:
+        if self.block > _LEAST_BLOCK:
+            self.block //= 2
+            self._say(f"not enough memory for {2 * self.block} tokens at once; {self.block} now")
+            return True
+        if self.slots > 1:
+            self._say(f"not enough memory for {self.slots} sequences at once; one by one now")
+            self.slots, self.layout = 1, "single"
+            return True
+        return False
 
     def close(self) -> None:
         """Frees the memory; may be called twice."""
         if self._model:
             self._free_context()
-            self.library.llama_batch_free(self.batch)
+            self.library.llama_batch_free(self._batch)
             self.library.llama_model_free(self._model)
             self._model = None
 
@@ -127,6 +216,26 @@ class Session:
         if self.handle:
             self.library.llama_free(self.handle)
         self.handle = None
+
+    def _open(self) -> None:
+        """A context, as large as fits."""
+        self.handle = self._open_context()
+        while not self.handle:
+            if not self._lessen():
+                self.close()
+                raise OutOfMemoryError(
+                    f"no memory for a context of {self.context} tokens; {SMALLER}"
+                )
+            self.handle = self._open_context()
+
+    def _usual_layout(self) -> Layout:
+        if self._gpu:
+            return "unified"
+        return "single" if self._tiny else "streams"
+
+    @property
+    def _tiny(self) -> bool:
+        return int(self.library.llama_model_size(self._model)) < _TINY
 
     def _open_model(self, path: Path, gpu_layers: int | None) -> Any:
         parameters = self.library.llama_model_default_params()
@@ -150,9 +259,10 @@ class Session:
         parameters = self.library.llama_context_default_params()
         parameters.n_ctx = self.pool
         parameters.n_batch = BATCH
-        parameters.n_ubatch = self._block
-        parameters.n_seq_max = self.slots + 1
-        parameters.kv_unified = True
+        parameters.n_ubatch = self.block
+        streams = self.layout == "streams"
+        parameters.n_seq_max = 1 + (self._streams[0] if streams else self.slots)
+        parameters.kv_unified = not streams
         # On a CPU flash attention adds up in half precision, in an order that depends on the batch.
         flash = "AUTO" if self._gpu else "DISABLED"
         parameters.flash_attn_type = getattr(self.library, f"LLAMA_FLASH_ATTN_TYPE_{flash}")
@@ -166,8 +276,12 @@ class Session:
         named = os.environ.get("OMP_NUM_THREADS", "")
         if named.isdigit() and int(named) > 0:
             return int(named)
-        small = self.library.llama_model_size(self._model) < _TINY
-        return 1 if small else len(os.sched_getaffinity(0))
+        return 1 if self._tiny else len(os.sched_getaffinity(0))
+
+
+def _whole(tokens: int) -> int:
+    """As many as a stream of at least ``tokens`` has."""
+    return -(-tokens // _CELLS) * _CELLS
 
 
 def _gpu(library: Any, device: str) -> bool:

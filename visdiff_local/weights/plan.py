@@ -39,7 +39,7 @@ CPU_BATCH: Mapping[BackendName, int] = {
     "blip2": 8,
     "vlm": 4,
     "open_clip": 32,
-    "llama_cpp": 1,
+    "llama_cpp": 32,
 }
 
 CONTEXT_GIB = 0.6
