@@ -346,6 +346,7 @@ def llama_engine(name: str, layout: str, context: int = 2048) -> Any:
 )
 @example([(70, kind, own) for kind in range(3) for own in range(4)], 2)
 @example([(0, 0, own) for own in range(12)], 1)
+@example([(0, kind, 3) for kind in range(4)], 1)
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -455,6 +456,23 @@ def test_a_caption_is_computed_once_for_all_questions_about_it() -> None:
     assert queue[1].ready
     assert (trunks[0].over(), queue[1].over()) == ([], [queue[1]])
     assert queue[2].over() == [queue[2], trunks[0]]
+
+
+def test_prompts_are_grouped_by_what_it_saves_to_compute_once() -> None:
+    said = [1] * 30
+
+    def question(caption: int, own: int) -> list[int]:
+        return [*said, *[caption] * 25, 3, own, *[own] * 9]
+
+    one_each = [question(caption, 50) for caption in range(10, 14)]
+    many = [question(20, own) for own in range(50, 56)]
+    alike = [
+        (sorted(places), start) for places, start in _llama_prompts.alike([*one_each, *many], 0, 2)
+    ]
+    assert alike == [([0, 1, 2, 3], 30), ([4, 5, 6, 7, 8, 9], 56)]
+    assert list(_llama_prompts.alike(one_each, 30, 2)) == [([0, 1, 2, 3], 30)]
+    assert list(_llama_prompts.alike(many[:1], 0, 2)) == [([0], 0)]
+    assert not list(_llama_prompts.alike([], 0, 2))
 
 
 def test_sequences_decoded_together_say_what_they_say_alone() -> None:

@@ -20,14 +20,15 @@ from typing import Any
 
 from visdiff_local.backends._llama_lanes import Lanes
 from visdiff_local.backends._llama_prompts import (
+    BATCH,
     Branch,
+    Kernels,
     Reader,
     common_start,
-    least_piece,
     pieces,
     planned,
 )
-from visdiff_local.backends._llama_session import BATCH, Row, Session
+from visdiff_local.backends._llama_session import Row, Session
 from visdiff_local.errors import UsageError
 
 LEAST_REPLY = 32
@@ -45,8 +46,9 @@ class Engine:
         kind = ctypes.create_string_buffer(16)
         model = self.library.llama_get_model(session.handle)
         self.library.llama_model_meta_val_str(model, b"general.file_type", kind, len(kind))
-        self._least = least_piece(kind.value.decode())
-        self._lanes = Lanes(session, self._least)
+        kernels = Kernels.of(kind.value.decode())
+        self._least = kernels.least
+        self._lanes = Lanes(session, kernels)
 
     def close(self) -> None:
         """Frees the memory; may be called twice."""

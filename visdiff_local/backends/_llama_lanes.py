@@ -4,12 +4,12 @@ Weights that do not fit the processor's cache are read from memory once a decodi
 tokens it has. So prompts that begin alike go on together from copies of their beginning, replies
 are written side by side, and one that is finished makes room for the next at once.
 
-What company could change is which kernels multiply. That goes by the number of rows: fewer than
-:func:`~visdiff_local.backends._llama_prompts.least_piece` are multiplied by others, also in the
-last layer, which computes only those rows whose logits are wanted. So prompts are read with as many
-rows and as many logits at least, and replies written with fewer rows. And before sequences are
-first computed together they are on trial: one must come out as alone, to the bit. Where it does
-not, on some other processor or with other weights, each is computed alone.
+What company could change is which kernels multiply. That goes by the number of rows
+(:class:`~visdiff_local.backends._llama_prompts.Kernels`), also in the last layer, which computes
+only those whose logits are wanted. So prompts are read with many rows and many logits, alone or
+together, and replies written with few. And before sequences are first computed together they are on
+trial: one must come out as alone, to the bit. Where it does not, on some other processor, each is
+computed alone.
 """
 
 from bisect import insort
@@ -19,12 +19,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from visdiff_local.backends._llama_prompts import PIECE, Reader, alike, common_start, pieces
+from visdiff_local.backends._llama_prompts import (
+    PIECE,
+    Kernels,
+    Reader,
+    alike,
+    common_start,
+    pieces,
+)
 from visdiff_local.backends._llama_session import Row, Session
 from visdiff_local.protocols import FloatArray
 
-_TRIAL_BEGINS = 16
-"""Tokens that all sequences on trial begin with."""
+_LEAST_OWN = 2
+"""Tokens of a prompt that are read at once at least: attention multiplies a single one by other
+kernels."""
+_NEW_BLOCK = 16
+"""Rows that it costs, in time, to read prompts in two blocks instead of one."""
+_TRIAL_TOKENS = 17
+"""Of a sequence on trial."""
 _TRIAL_PROMPTS = 4
 """Prompts that are read together on trial."""
 
@@ -54,15 +66,11 @@ class _Sequence:
 
 class Lanes:
     """Decodes in the sequences 1, 2, … of a session that is laid out in streams; sequence 0 holds
-    what the next prompts begin with.
+    what the next prompts begin with."""
 
-    Args:
-        least: rows from which on all decodings use the same kernels.
-    """
-
-    def __init__(self, session: Session, least: int) -> None:
+    def __init__(self, session: Session, kernels: Kernels) -> None:
         self._session = session
-        self._least = least
+        self._least, self._most = kernels.least, kernels.most
         self._held: Sequence[int] = ()
         self._tried: dict[tuple[int, int], bool] = {}
 
@@ -70,13 +78,13 @@ class Lanes:
         self, prompts: Sequence[Sequence[int]], readers: Sequence[Reader], lanes: int, *, room: int
     ) -> None:
         """As :meth:`Engine.run`, in so many lanes, long enough for any prompt and its reply."""
-        together = self._same(min(lanes, _TRIAL_PROMPTS), self._least)
+        together = self._same(min(lanes, _TRIAL_PROMPTS), reading=True)
         abreast = self._abreast(lanes) if room > 1 else 1
         self._clear()
         waiting = deque(
             _Sequence(prompts[place], start, readers[place])
-            for places, start in alike(prompts, 0, self._least)
-            for place in places
+            for places, start in alike(prompts, 0, _LEAST_OWN)
+            for place in sorted(places, key=lambda place: len(prompts[place]))
         )
         free, writing = list(range(1, lanes + 1)), list[_Sequence]()
         while waiting or writing:
@@ -105,18 +113,19 @@ class Lanes:
     # ---- prompts ---------------------------------------------------------------------------------
 
     def _next(self, waiting: deque[_Sequence], free: Sequence[int]) -> list[_Sequence]:
-        """What is read at once: sequences that begin alike and can all be cut to what the longest
-        has of its own, in neighbouring lanes (llama.cpp computes no others in one go)."""
+        """What is read at once: sequences that begin alike and are about as long, in neighbouring
+        lanes (llama.cpp computes no others in one go)."""
         begun: list[_Sequence] = []
         for lane in free:
             chosen = [*begun, waiting[0]]
-            longest = max(one.own for one in chosen)
+            rows = self._rows_each(chosen)
             if begun and not (
                 lane == begun[-1].lane + 1
                 and waiting[0].trunk == begun[0].trunk
-                and longest <= PIECE
-                and longest * len(chosen) <= self._session.block
-                and all(0 <= len(one.prompt) - longest <= one.start for one in chosen)
+                and rows <= PIECE
+                and rows * len(chosen) <= self._session.block
+                and (rows - begun[-1].own) * len(begun) <= _NEW_BLOCK
+                and all(self._can_be_cut(one, rows) for one in chosen)
             ):
                 break
             begun.append(waiting.popleft())
@@ -125,35 +134,40 @@ class Lanes:
                 break
         return begun
 
+    def _can_be_cut(self, one: _Sequence, rows: int) -> bool:
+        """Whether it can be read from there on, and alone would be with as many rows."""
+        return max(rows, self._least) <= len(one.prompt) <= rows + one.start
+
+    def _rows_each(self, chosen: Sequence[_Sequence]) -> int:
+        """Tokens of each that are read: as many as the longest has of its own, and enough for the
+        kernels of many rows. The others compute some of the trunk again."""
+        return max(_LEAST_OWN, -(-self._least // len(chosen)), *(one.own for one in chosen))
+
     def _read(self, begun: Sequence[_Sequence]) -> None:
-        """Decodes their prompts behind the trunk. Several are one block, in which each has as many
-        tokens as the longest: the others compute some of the trunk again."""
+        """Decodes their prompts behind the trunk; several as one block."""
         self._hold(begun[0].trunk)
+        each, wanted = self._rows_each(begun), -(-self._least // len(begun))
+        blocks: list[list[Row]] = [[]]
         for one in begun:
+            end = len(one.prompt)
+            start = max(0, end - each)
             if one.start:
                 self._session.copy(0, one.lane)
-        if len(begun) == 1:
-            (one,) = begun
-            for start, end in pieces(one.start, len(one.prompt), self._least):
-                rows = self._rows(one, start, end, self._least if end == len(one.prompt) else 0)
-                self._session.decode(rows)
-            self._take(one, len(rows) - 1)
-            return
-        longest, wanted = max(one.own for one in begun), -(-self._least // len(begun))
-        rows = []
-        for one in begun:
-            start = len(one.prompt) - longest
             if start < one.start:
                 self._session.forget(one.lane, start)
-            rows += self._rows(one, start, len(one.prompt), wanted)
-        self._session.decode(rows)
+            rows = [
+                (token, place, one.lane, place >= end - wanted)
+                for place, token in enumerate(one.prompt[start:], start)
+            ]
+            if len(begun) == 1:
+                parts = pieces(0, len(rows), self._least)
+                blocks = [rows[first:last] for first, last in parts]
+            else:
+                blocks[0] += rows
+        for block in blocks:
+            self._session.decode(block)
         for number, one in enumerate(begun, 1):
-            self._take(one, number * longest - 1)
-
-    def _rows(self, one: _Sequence, start: int, end: int, wanted: int) -> list[Row]:
-        """A part of a prompt, of which the logits of the last ``wanted`` tokens are wanted."""
-        part = enumerate(one.prompt[start:end], start)
-        return [(token, place, one.lane, place >= end - wanted) for place, token in part]
+            self._take(one, len(blocks[-1]) * number // len(begun) - 1)
 
     def _hold(self, trunk: Sequence[int]) -> None:
         """Brings these tokens into sequence 0; what it holds of them already, it keeps."""
@@ -188,35 +202,40 @@ class Lanes:
 
     def _abreast(self, lanes: int) -> int:
         """How many replies are written at once."""
-        return next(n for n in (lanes, min(lanes, self._least - 1), 1) if self._same(n, 1))
+        most = min(lanes, self._most)
+        return most if self._same(most) else 1
 
-    def _same(self, company: int, rows: int) -> bool:
-        """Whether one of ``company`` sequences, each of so many rows, comes out as alone."""
+    def _same(self, company: int, *, reading: bool = False) -> bool:
+        """Whether a sequence comes out of ``company`` as alone, read or written."""
         if company == 1:
             return True
-        if (company, rows) not in self._tried:
-            alone = self._tried_out(1, rows)
-            in_company = self._tried_out(company, rows)
-            self._tried[company, rows] = np.array_equal(alone, in_company)
-        return self._tried[company, rows]
+        if (company, reading) not in self._tried:
+            alone, other = (self._tried_out(n, reading=reading) for n in (1, company))
+            self._tried[company, reading] = np.array_equal(alone, other)
+        return self._tried[company, reading]
 
-    def _tried_out(self, company: int, rows: int) -> FloatArray:
+    def _tried_out(self, company: int, *, reading: bool) -> FloatArray:
         """The first of ``company`` sequences' last logits; NaN, which equals nothing, where the
         model cannot drop a part of a sequence."""
+        wanted = -(-self._least // company) if reading else 1
+        rows = max(_LEAST_OWN, wanted) if reading else 1
         size = self._session.vocabulary.size
-        tokens = [(5 + 7 * i) % size for i in range(_TRIAL_BEGINS + company + rows)]
+        tokens = [(5 + 7 * i) % size for i in range(_TRIAL_TOKENS + company)]
         self._clear()
-        self._hold(tokens[:_TRIAL_BEGINS])
-        wanted = -(-self._least // company) if rows > 1 else 1
+        self._hold(tokens[: _TRIAL_TOKENS - 1])
         block: list[Row] = []
         for lane in range(1, company + 1):
             self._session.copy(0, lane)
-            if not self._session.forget(lane, _TRIAL_BEGINS - 1):
+            if rows > 1 and not self._session.forget(lane, _TRIAL_TOKENS - rows):
                 return np.array([np.nan])
-            own = tokens[_TRIAL_BEGINS - 2 + lane :][:rows]
+            # They differ in the last token alone.
+            own = [
+                *tokens[_TRIAL_TOKENS - rows : _TRIAL_TOKENS - 1],
+                tokens[_TRIAL_TOKENS + lane - 2],
+            ]
             block += [
-                (token, _TRIAL_BEGINS - 1 + place, lane, place >= rows - wanted)
-                for place, token in enumerate(own)
+                (token, place, lane, place >= _TRIAL_TOKENS - wanted)
+                for place, token in enumerate(own, _TRIAL_TOKENS - rows)
             ]
         self._session.decode(block)
         return self._session.logits(rows - 1).copy()

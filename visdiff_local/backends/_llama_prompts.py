@@ -3,17 +3,20 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
+
+import numpy as np
 
 from visdiff_local.protocols import FloatArray
 
-_LEAST_PIECE = {"0": 2, "1": 2, "7": 2}
-_LEAST_PIECE_OF_OTHERS = 8
+BATCH = 1024
+"""Tokens that are decoded together."""
 PIECE = 64
 """Tokens that are computed at a time where sequences come one after the other: as fast on a CPU as
 any larger number, and never cut up by a context's own block (``_llama_session.BLOCK``)."""
-_WORTH = 16
-"""Tokens in common for which a trunk is computed first."""
+_WORTH = 24
+"""Tokens that a trunk must save, and be long, to be computed first."""
 
 
 class Reader(Protocol):
@@ -94,21 +97,34 @@ def planned(
 def alike(
     prompts: Sequence[Sequence[int]], shared: int, least: int
 ) -> Iterator[tuple[list[int], int]]:
-    """Places of prompts that begin alike, and how many tokens they share; ``shared`` with a group
-    of one. A prompt that would cost the others much of what they share begins a new group."""
-    group: list[int] = []
-    start = shared
-    for place in sorted(range(len(prompts)), key=lambda place: list(prompts[place])):
-        common = common_start([prompts[group[0]], prompts[place]], least) if group else 0
-        if common - shared >= _WORTH and (len(group) == 1 or start - common < _WORTH):
-            start = common if len(group) == 1 else min(start, common)
-        else:
-            if group:
-                yield group, start
-            group, start = [], shared
-        group.append(place)
-    if group:
-        yield group, start
+    """Places of prompts that begin alike, and how many tokens they have in common; ``shared`` where
+    no more is worth while. A group that goes on from another's beginning comes after it.
+
+    The prompts are the leaves of a tree, whose branches are what some have in common. From the root
+    on, a branch gets a group of its own where that saves its prompts enough.
+    """
+    order = sorted(range(len(prompts)), key=lambda place: list(prompts[place]))
+    with_next = np.array(
+        [common_start([prompts[a], prompts[b]], least) for a, b in pairwise(order)], dtype=np.int64
+    )
+    groups: list[tuple[list[int], int]] = [([], shared)]
+    branches = [(0, len(order), 0)] if order else []
+    while branches:
+        first, end, group = branches.pop()
+        if end - first == 1:
+            groups[group][0].append(order[first])
+            continue
+        inside = with_next[first : end - 1]
+        common = int(inside.min())
+        saved = (common - groups[group][1]) * (end - first - 1)
+        if common >= _WORTH and saved >= _WORTH:
+            groups.append(([], common))
+            group = len(groups) - 1
+        cuts = [first, *(first + 1 + np.flatnonzero(inside == common)).tolist(), end]
+        branches += [(*part, group) for part in pairwise(cuts)][::-1]
+    for places, start in groups:
+        if places:
+            yield places, start
 
 
 def pieces(start: int, end: int, least: int) -> Iterator[tuple[int, int]]:
@@ -132,11 +148,21 @@ def common_start(prompts: Sequence[Sequence[int]], least: int) -> int:
     return next((i for i in range(most) if first[i] != last[i]), most)
 
 
-def least_piece(kind: str) -> int:
-    """Tokens of a prompt that are computed together at least, by the GGUF's ``general.file_type``:
-    2 for F32, F16 and Q8_0, else 8.
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """How many rows llama.cpp multiplies by which kernels on a CPU. What starts as a last bit there
+    can end as 0.1 of a logit, once it is rounded to 8 bits in the next layer."""
 
-    Fewer are multiplied by other kernels, and what starts as a last bit can end as 0.1 of a logit,
-    once it is rounded to 8 bits in the next layer (measured for Q4_K_M).
-    """
-    return _LEAST_PIECE.get(kind, _LEAST_PIECE_OF_OTHERS)
+    least: int
+    """From so many on always the same: prompts are read with these."""
+    most: int
+    """Up to so many always the same: replies are written with these."""
+
+    @classmethod
+    def of(cls, kind: str) -> "Kernels":
+        """By the GGUF's ``general.file_type``; measured for F16, Q8_0 and Q4_K_M."""
+        return _KERNELS.get(kind, cls(8, 7))
+
+
+_KERNELS = {"0": Kernels(2, 1), "1": Kernels(2, 1), "7": Kernels(2, BATCH)}
+"""F32, F16 and Q8_0, of which one row and many come to the same."""

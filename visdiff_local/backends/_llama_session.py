@@ -12,6 +12,7 @@ import numpy as np
 
 from visdiff_local.backends._batches import quiet
 from visdiff_local.backends._common import dependency
+from visdiff_local.backends._llama_prompts import BATCH
 from visdiff_local.backends._llama_vocabulary import Vocabulary
 from visdiff_local.errors import MissingDependencyError, OutOfMemoryError, WeightsError
 from visdiff_local.protocols import FloatArray
@@ -24,8 +25,6 @@ SLOTS: Mapping[Layout, int] = {"unified": 64, "streams": 32, "single": 1}
 """Sequences that are decoded together."""
 Row = tuple[int, int, int, bool]
 """A token to decode: its id, position and sequence, and whether its logits are wanted."""
-BATCH = 1024
-"""Tokens that are decoded together."""
 BLOCK = 512
 """Tokens of those that are computed at a time: the buffers of a context grow with it."""
 SMALLER = (

@@ -2,10 +2,11 @@
 
 import fcntl
 import os
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from zlib_ng.zlib_ng import crc32
 
 from visdiff_local.errors import StoreError
 from visdiff_local.files import sync
@@ -83,7 +84,7 @@ def checksum(path: Path) -> int:
     crc = 0
     with path.open("rb") as file:
         while block := file.read(_CHUNK):
-            crc = zlib.crc32(block, crc)
+            crc = crc32(block, crc)
     return crc
 
 

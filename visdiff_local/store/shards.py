@@ -4,14 +4,13 @@ Three files of one name, each written whole or not at all: ``.faiss``, ``.ids``,
 ``.json`` with sizes and checksums; a shard is there when its ``.json`` is. The rows are mapped, and
 their checksums taken block by block when a row of the block is first used: opening a million of
 them takes a fraction of a second, and no number comes from a row that has not been checked.
-FAISS is imported here only, and only to write and to search: a repeated run, which does neither,
-is spared its half a second.
+Checksums are CRC-32 by zlib-ng, seven times as fast as Python's own. FAISS is imported here only,
+and only to write and to search: a repeated run, which does neither, is spared its half a second.
 """
 
 import json
 import os
 import uuid
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from zlib_ng.zlib_ng import crc32
 
 from visdiff_local.errors import MissingDependencyError
 from visdiff_local.store.disk import checksum, private_folder, write_atomically
@@ -134,7 +134,7 @@ class Shard:
         for block in blocks:
             if not self._proved[block]:
                 part = self._rows[block * BLOCK : (block + 1) * BLOCK]
-                if zlib.crc32(part.data) != self.facts.row_crcs[block]:
+                if crc32(part.data) != self.facts.row_crcs[block]:
                     raise DamagedShardError(self.path)
                 self._proved[block] = True
 
@@ -170,7 +170,7 @@ def write_shard(
         len(ids),
         index_file.stat().st_size,
         _frame_crc(index_file, len(ids), dimension),
-        [zlib.crc32(rows[first : first + step]) for first in range(0, len(rows), step)],
+        [crc32(rows[first : first + step]) for first in range(0, len(rows), step)],
         checksum(ids_file),
     )
     text = json.dumps(asdict(facts))
@@ -224,9 +224,9 @@ def _rows_start(size: int, count: int, dimension: int) -> int:
 def _frame_crc(path: Path, count: int, dimension: int) -> int:
     """CRC-32 of an index file without its rows."""
     with path.open("rb") as file:
-        crc = zlib.crc32(file.read(_rows_start(path.stat().st_size, count, dimension)))
+        crc = crc32(file.read(_rows_start(path.stat().st_size, count, dimension)))
         file.seek(2 * count * dimension, os.SEEK_CUR)
-        return zlib.crc32(file.read(), crc)
+        return crc32(file.read(), crc)
 
 
 def _write_index(index: Any, path: Path) -> None:
