@@ -7,10 +7,12 @@ high-level llama-cpp-python on the same GGUF.
 Both generate greedily up to the same number of tokens. The library is measured with the threads
 that it chooses itself and with as many as ours, and the faster is taken. Batched and alone, our
 replies must be the same to the letter; those of the library may differ where two tokens are as
-likely as each other to the last bit, so only their share is printed. Prints the ratio last.
+likely as each other to the last bit, so only their share is printed. What reading the prompts takes
+(one token is written then) is told besides. Prints the ratio last.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,17 +42,16 @@ def compared(options: argparse.Namespace, spec: ModelSpec, folder: Path, asked: 
     with open_model(spec, folder, device="cpu") as model:
         threads = threads_of(model)
         model.complete(asked[:1], max_tokens=2)
-        tries = [Seconds() for _ in range(TRIES)]
-        for spent in tries:
-            with timed(spent):
-                batched = model.complete(asked, max_tokens=options.tokens)
-        ours = best(tries)
+        read_by_us = spent_on(lambda: model.complete(asked, max_tokens=1))
+        ours = spent_on(lambda: model.complete(asked, max_tokens=options.tokens))
+        batched = model.complete(asked, max_tokens=options.tokens)
         alone = [model.complete([asked[i]], max_tokens=options.tokens)[0] for i in (0, -1)]
         assert alone == [batched[0], batched[-1]], "a reply depends on its batch"
         read = sum(len(model.tokens(prompt)) for prompt in asked)
 
     library = Library(gguf, spec.context, options.tokens)
     theirs = library.one_by_one(asked, threads)
+    read_by_them = Library(gguf, spec.context, 1).one_by_one(asked, threads)
     singly = library.opened()
     replies = [library.reply(singly, prompt) for prompt in asked[:CHECKED]]
     said = [reply["choices"][0]["text"].strip() for reply in replies]
@@ -58,9 +59,20 @@ def compared(options: argparse.Namespace, spec: ModelSpec, folder: Path, asked: 
     written = sum(reply["usage"]["completion_tokens"] for reply in replies) / len(replies)
     print(f"{len(asked)} prompts of {read / len(asked):.0f} tokens, {written:.0f} written to each")
     print(f"{same:.0%} of {len(replies)} replies are the same")
-    ratio = theirs / ours
+    ratio, reading = theirs / ours, read_by_them / read_by_us
+    print(f"reading alone: {read_by_us.wall:.2f} s and {read_by_them.wall:.2f} s", end="")
+    print(f", ratio {reading.wall:.1f} (of processor time {reading.processor:.1f})")
     print(f"batched {ours.wall:.2f} s ({threads} threads), one at a time {theirs.wall:.2f} s")
     print(f"ratio {ratio.wall:.1f} (of processor time {ratio.processor:.1f}; claimed: at least 3)")
+
+
+def spent_on(work: Callable[[], object]) -> Seconds:
+    """The best of several."""
+    tries = [Seconds() for _ in range(TRIES)]
+    for spent in tries:
+        with timed(spent):
+            work()
+    return best(tries)
 
 
 def proposals(count: int, captions: int, family: str) -> list[str]:
