@@ -402,6 +402,42 @@ except Exception as error:
 """
 
 
+def test_without_memory_for_several_sequences_they_are_computed_in_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The fault is planted where llama.cpp opens a context of more tokens than one sequence has."""
+    import llama_cpp
+
+    from visdiff_local.backends._llama_engine import Engine
+    from visdiff_local.backends._llama_sampling import Choice
+    from visdiff_local.backends._llama_session import Session
+
+    told = Told()
+    path = folder_of("llama-q8_0") / "model.gguf"
+    session = Session(path, context=1024, device="cpu", layout="streams", say=told.say)
+    engine = Engine(session)
+    prompts = [[*range(5, 40), kind, 9] for kind in range(5, 12)]
+
+    def shares() -> list[float]:
+        readers = [Choice([range(50), range(50, 100)]) for _ in prompts]
+        engine.run(prompts, readers, room=1)
+        return [float(reader.shares[0]) for reader in readers]
+
+    together = shares()
+    assert (session.layout, told.messages) == ("streams", [])
+    opened = llama_cpp.llama_init_from_model
+    monkeypatch.setattr(
+        llama_cpp,
+        "llama_init_from_model",
+        lambda model, wanted: opened(model, wanted) if wanted.n_ctx <= 1024 else None,
+    )
+    session.shrink()
+    assert shares() == together
+    assert session.layout == "single"
+    assert told.messages[-1] == "not enough memory for 32 sequences at once; one by one now"
+    engine.close()
+
+
 def test_a_context_that_does_not_fit_main_memory_is_opened_smaller() -> None:
     """Memory is really short here: the process may not have more."""
     tests = str(Path(__file__).parent)

@@ -72,7 +72,7 @@ class Lanes:
         self._session = session
         self._least, self._most = kernels.least, kernels.most
         self._held: Sequence[int] = ()
-        self._tried: dict[tuple[int, int], bool] = {}
+        self._tried: dict[tuple[int, bool], bool] = {}
 
     def run(
         self, prompts: Sequence[Sequence[int]], readers: Sequence[Reader], lanes: int, *, room: int
