@@ -165,4 +165,4 @@ class Kernels:
 
 
 _KERNELS = {"0": Kernels(2, 1), "1": Kernels(2, 1), "7": Kernels(2, BATCH)}
-"""F32, F16 and Q8_0, of which one row and many come to the same."""
+"""F32, F16 and Q8_0; of the last, one row comes to the same as many."""
