@@ -134,6 +134,25 @@ def test_sequences_that_company_would_change_are_computed_alone(
     assert max(map(len, lanes[-computed:])) == 1
 
 
+def test_a_model_that_cannot_drop_a_part_of_a_sequence_reads_it_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As recurrent models, which keep no keys and values: only whole sequences are dropped."""
+    prompts = [[*range(5, 40), kind, 9] for kind in range(5, 9)]
+
+    def logits(context: int) -> list[Any]:
+        readers = [Noted([9]) for _ in prompts]
+        llama_engine("llama-q4_k_m", "streams", context).run(prompts, readers, room=4)
+        return [np.stack(reader.logits) for reader in readers]
+
+    wanted = logits(2560)
+    session = llama_engine("llama-q4_k_m", "streams", 2816).session
+    forget = session.forget
+    monkeypatch.setattr(session, "forget", lambda slot, start=-1: start < 0 and forget(slot, start))
+    for one, other in zip(logits(2816), wanted, strict=True):
+        assert np.array_equal(one, other)
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 40), st.integers(0, 60)), max_size=9),
     st.sampled_from([2, 3, 7]),

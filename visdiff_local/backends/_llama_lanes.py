@@ -153,8 +153,9 @@ class Lanes:
             start = max(0, end - each)
             if one.start:
                 self._session.copy(0, one.lane)
-            if start < one.start:
-                self._session.forget(one.lane, start)
+            if start < one.start and not self._session.forget(one.lane, start):
+                self._session.forget(one.lane)
+                start = 0
             rows = [
                 (token, place, one.lane, place >= end - wanted)
                 for place, token in enumerate(one.prompt[start:], start)
