@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from scripts.nano.llama_data import (  # noqa: E402
+from scripts.nano.language.data import (  # noqa: E402
     IGNORED,
     Batches,
     build_tokenizer,
@@ -15,7 +15,7 @@ from scripts.nano.llama_data import (  # noqa: E402
     list_sizes,
     propose_example,
 )
-from scripts.nano.llama_lists import (  # noqa: E402
+from scripts.nano.language.caption_lists import (  # noqa: E402
     MIN_GAP,
     MIN_Z,
     MOST_LINES,
@@ -24,13 +24,13 @@ from scripts.nano.llama_lists import (  # noqa: E402
     more_in_a,
     said,
 )
-from scripts.nano.llama_questions import (  # noqa: E402
+from scripts.nano.language.questions import (  # noqa: E402
     UNKNOWN_WORDS,
     draw_caption_questions,
     draw_grade_questions,
     draw_truth,
 )
-from scripts.nano.llama_recipes import DIFFERING, draw_recipes  # noqa: E402
+from scripts.nano.language.pair_recipes import DIFFERING, draw_recipes  # noqa: E402
 from visdiff_local.scenes.grading import grade  # noqa: E402
 from visdiff_local.scenes.language import (  # noqa: E402
     caption,
@@ -217,8 +217,8 @@ def test_lists_grow_with_progress():
 
 def test_llama_cpp_reads_the_exported_model_as_transformers_does(tokenizer, tmp_path):
     pytest.importorskip("llama_cpp")
-    from scripts.nano.gguf_export import verify, write_gguf
-    from scripts.nano.llama_trainer import Settings, build_model
+    from scripts.nano.language.gguf_export import verify, write_gguf
+    from scripts.nano.language.trainer import Settings, build_model
 
     torch.manual_seed(0)
     model = build_model(Settings(hidden=128, layers=2, intermediate=128), tokenizer).eval()
@@ -230,9 +230,9 @@ def test_llama_cpp_reads_the_exported_model_as_transformers_does(tokenizer, tmp_
 
 
 def test_training_goes_on_from_an_exported_model(tokenizer, tmp_path):
-    from scripts.nano.gguf_export import write_gguf
-    from scripts.nano.gguf_import import load_weights, read_tokenizer
-    from scripts.nano.llama_trainer import Settings, build_model
+    from scripts.nano.language.gguf_export import write_gguf
+    from scripts.nano.language.gguf_import import load_weights, read_tokenizer
+    from scripts.nano.language.trainer import Settings, build_model
 
     shape = Settings(hidden=128, layers=2, intermediate=128)
     model, other = build_model(shape, tokenizer).eval(), build_model(shape, tokenizer).eval()

@@ -1,6 +1,6 @@
 """Trains nano-llama, the small language model of the drawn-scene world, and writes it as GGUF.
 
-    python -m scripts.nano.train_llama --work WORK --out visdiff_local/assets/nano/nano-llama
+    python -m scripts.nano.language.train --work WORK --out visdiff_local/assets/nano/nano-llama
 
 Resumes from the last checkpoint in WORK; takes about two hours on one CPU core. ``--start-from``
 goes on from a finished GGUF instead, at ``--start-at`` of the schedule.
@@ -16,18 +16,18 @@ from tokenizers import Tokenizer
 from torch.utils.data import DataLoader
 from transformers import LlamaForCausalLM
 
-from scripts.nano.gguf_export import quantize_q8_0, verify, write_gguf
-from scripts.nano.gguf_import import load_weights, read_tokenizer
-from scripts.nano.llama_data import (
+from scripts.nano.language.gguf_export import quantize_q8_0, verify, write_gguf
+from scripts.nano.language.gguf_import import load_weights, read_tokenizer
+from scripts.nano.language.data import (
     Batches,
     build_tokenizer,
     caption_example,
     grade_example,
     propose_example,
 )
-from scripts.nano.llama_lists import draw_lists
-from scripts.nano.llama_questions import draw_caption_questions, draw_grade_questions
-from scripts.nano.llama_trainer import Progress, Settings, Trainer
+from scripts.nano.language.caption_lists import draw_lists
+from scripts.nano.language.questions import draw_caption_questions, draw_grade_questions
+from scripts.nano.language.trainer import Progress, Settings, Trainer
 
 VOCABULARY_SIZE = 1152
 GGUF_NAME = "nano-llama-q8_0.gguf"

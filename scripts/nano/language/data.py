@@ -14,8 +14,8 @@ import torch
 from tokenizers import Tokenizer
 from torch.utils.data import Dataset
 
-from scripts.nano.llama_lists import NOTHING, VALUES, ListPair, draw_lists, said
-from scripts.nano.llama_questions import (
+from scripts.nano.language.caption_lists import NOTHING, VALUES, ListPair, draw_lists, said
+from scripts.nano.language.questions import (
     CaptionQuestions,
     GradeQuestions,
     draw_caption_questions,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scripts.nano.llama_recipes import DIFFERING
+from scripts.nano.language.pair_recipes import DIFFERING
 from visdiff_local.scenes.grading import Truth, grade, possible
 from visdiff_local.scenes.language import caption, conjunction, holds
 from visdiff_local.scenes.vocabulary import DENIALS, SAYABLE, Assertion

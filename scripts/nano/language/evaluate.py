@@ -1,6 +1,6 @@
 """Measures nano-llama as the program uses it: the GGUF file, its backend, held-out scenes.
 
-    python -m scripts.nano.eval_llama FOLDER --json results.json
+    python -m scripts.nano.language.evaluate FOLDER --json results.json
 
 Proposals are graded exactly, on benchmark pairs that an imperfect captioner has captioned.
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.nano.llama_lists import MOST_LINES, NOTHING, draw_lists, read_captions
-from scripts.nano.llama_questions import draw_caption_questions, draw_grade_questions
+from scripts.nano.language.caption_lists import MOST_LINES, NOTHING, draw_lists, read_captions
+from scripts.nano.language.questions import draw_caption_questions, draw_grade_questions
 from visdiff_local.backends.llama_cpp import open_model
 from visdiff_local.prompts import render
 from visdiff_local.protocols import TextModel
