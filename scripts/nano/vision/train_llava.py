@@ -4,8 +4,8 @@ Two steps. The eye has no norm before its blocks and CLIP's tower has one, so th
 learns to give the eye's features (minutes). It is then frozen, and the language side learns to
 describe pictures and to answer "does this image contain …?". A finished model can be trained on:
 
-    python -m scripts.nano.train_llava POOL OUT --eye EYE/eye.pt --minutes 35
-    python -m scripts.nano.train_llava POOL OUT --start-from visdiff_local/assets/nano/nano-llava
+    python -m scripts.nano.vision.train_llava POOL OUT --eye EYE/eye.pt --minutes 35
+    python -m scripts.nano.vision.train_llava POOL OUT --start-from visdiff_local/assets/nano/nano-llava
 """
 
 import argparse
@@ -25,12 +25,12 @@ from transformers import (
     LlavaProcessor,
 )
 
-from scripts.nano.features import features_of
-from scripts.nano.llava_lessons import HEAD, PROMPTS, QUESTION, TAIL, Lessons, lesson_loss
-from scripts.nano.loop import DEVICE, Run, half_precision, save_half, timed_steps
-from scripts.nano.pool import PATCH, SIZE, Pool, open_pool
-from scripts.nano.train_eye import HEADS, LAYERS, WIDTH, Batches, Eye, RawTokens
-from scripts.nano.truths import all_true, random_assertions, say
+from scripts.nano.vision.features import features_of
+from scripts.nano.vision.llava_lessons import HEAD, PROMPTS, QUESTION, TAIL, Lessons, lesson_loss
+from scripts.nano.vision.loop import DEVICE, Run, half_precision, save_half, timed_steps
+from scripts.nano.vision.pool import PATCH, SIZE, Pool, open_pool
+from scripts.nano.vision.train_eye import HEADS, LAYERS, WIDTH, Batches, Eye, RawTokens
+from scripts.nano.vision.truths import all_true, random_assertions, say
 from scripts.nano.words import corpus, word_tokenizer
 
 VOCABULARY = 2048

@@ -3,8 +3,8 @@
 The eye is frozen at first, as in BLIP-2. A finished model can then be trained on as a whole, the
 eye with the renderer's labels beside the captions, since these alone teach it little:
 
-    python -m scripts.nano.train_blip2 POOL OUT --eye EYE/eye.pt --minutes 9
-    python -m scripts.nano.train_blip2 POOL OUT2 --start-from OUT --minutes 25 --lr 5e-4
+    python -m scripts.nano.vision.train_blip2 POOL OUT --eye EYE/eye.pt --minutes 9
+    python -m scripts.nano.vision.train_blip2 POOL OUT2 --start-from OUT --minutes 25 --lr 5e-4
 """
 
 import argparse
@@ -25,10 +25,10 @@ from transformers import (
     OPTConfig,
 )
 
-from scripts.nano.features import features_of
-from scripts.nano.loop import DEVICE, Run, half_precision, on_device, save_half, timed_steps
-from scripts.nano.pool import Pool, open_pool, scene_of
-from scripts.nano.train_eye import (
+from scripts.nano.vision.features import features_of
+from scripts.nano.vision.loop import DEVICE, Run, half_precision, on_device, save_half, timed_steps
+from scripts.nano.vision.pool import Pool, open_pool, scene_of
+from scripts.nano.vision.train_eye import (
     HEADS,
     SIZE,
     WIDTH,

@@ -3,7 +3,7 @@
 Targets come from the renderer: every attribute of the picture, and for every patch what covers it
 (dense labels are what makes so small a ViT learn at all). Resumes from its checkpoint.
 
-    python -m scripts.nano.train_eye POOL OUT --minutes 40
+    python -m scripts.nano.vision.train_eye POOL OUT --minutes 40
 """
 
 import argparse
@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import Blip2VisionConfig, Blip2VisionModel
 
-from scripts.nano.loop import DEVICE, Run, half_precision, timed_steps
-from scripts.nano.pool import GRID, NAMES, PATCH, SIZE, Pool, open_pool
+from scripts.nano.vision.loop import DEVICE, Run, half_precision, timed_steps
+from scripts.nano.vision.pool import GRID, NAMES, PATCH, SIZE, Pool, open_pool
 from visdiff_local.scenes.world import ATTRIBUTES, COLOURLESS, FACINGS, RELATIONS, TIMES
 
 WIDTH, LAYERS, HEADS = 192, 6, 3

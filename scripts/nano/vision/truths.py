@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from scripts.nano.pool import NAMES
+from scripts.nano.vision.pool import NAMES
 from visdiff_local.scenes.language import conjunction, phrases
 from visdiff_local.scenes.vocabulary import DENIALS, SAYABLE, Assertion
 from visdiff_local.scenes.world import ATTRIBUTES, COLOURLESS, ENCLOSED, GROUP_OF, KIND_GROUPS

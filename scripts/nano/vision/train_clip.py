@@ -4,7 +4,7 @@ The renderer knows which phrase is true of which picture, so every pair in a bat
 loss is SigLIP's (a sigmoid for each pair), balanced within each phrase, since ranking pictures by
 one phrase is what it is for.
 
-    python -m scripts.nano.train_clip POOL EYE OUT --minutes 12
+    python -m scripts.nano.vision.train_clip POOL EYE OUT --minutes 12
 """
 
 import argparse
@@ -20,11 +20,11 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from scripts.nano.features import features_of
-from scripts.nano.loop import DEVICE, Run, half_precision, on_device, timed_steps
-from scripts.nano.pool import PATCH, SIZE, Pool, open_pool
-from scripts.nano.train_eye import LAYERS, WIDTH, Eye, RawTokens
-from scripts.nano.truths import all_true, random_assertions, say
+from scripts.nano.vision.features import features_of
+from scripts.nano.vision.loop import DEVICE, Run, half_precision, on_device, timed_steps
+from scripts.nano.vision.pool import PATCH, SIZE, Pool, open_pool
+from scripts.nano.vision.train_eye import LAYERS, WIDTH, Eye, RawTokens
+from scripts.nano.vision.truths import all_true, random_assertions, say
 from scripts.nano.words import corpus, word_tokenizer
 from visdiff_local.domain import Domain, distances
 from visdiff_local.scenes.language import phrase

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from scripts.nano.loop import DEVICE, on_device
-from scripts.nano.pool import GRID, Pool
-from scripts.nano.truths import all_true, random_assertions, say
+from scripts.nano.vision.loop import DEVICE, on_device
+from scripts.nano.vision.pool import GRID, Pool
+from scripts.nano.vision.truths import all_true, random_assertions, say
 from visdiff_local.scenes.language import caption
 
 PATCHES, ANSWER_WEIGHT = GRID * GRID, 6.0

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from scripts.nano.loop import DEVICE, half_precision, on_device
-from scripts.nano.pool import Pool
+from scripts.nano.vision.loop import DEVICE, half_precision, on_device
+from scripts.nano.vision.pool import Pool
 
 Features = npt.NDArray[np.float16]
 
