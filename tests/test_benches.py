@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-BENCHES = Path(__file__).parents[1] / "scripts" / "bench"
+BENCHES = Path(__file__).parents[1] / "scripts" / "performance"
 
 pytestmark = pytest.mark.slow
 

@@ -25,7 +25,7 @@ def registry() -> Registry:
 
 @pytest.fixture(scope="module")
 def architectures() -> Iterator[ModuleType]:
-    path = Path(__file__).parents[1] / "scripts" / "bench" / "architectures.py"
+    path = Path(__file__).parents[1] / "scripts" / "performance" / "architectures.py"
     found = importlib.util.spec_from_file_location("architectures", path)
     assert found is not None
     assert found.loader is not None

@@ -1,7 +1,7 @@
 """Claim: a run that is killed at any moment (SIGKILL) loses nothing that was finished: the same
 command then completes, with results identical to an undisturbed run.
 
-    python scripts/bench/killed_runs.py [--kills 50] [--images 60] [--seed 0]
+    python scripts/performance/killed_runs.py [--kills 50] [--images 60] [--seed 0]
 
 Runs are real command lines in forked processes, with fake models that need no weights. Most kills
 come at a random moment between the start and the end of a run (reading, captioning, embedding,

@@ -1,6 +1,6 @@
 """Claim: images are decoded and measured at 200 a second or more on two cores (512-pixel JPEGs).
 
-    python scripts/bench/measure.py [--images 200] [--workers 2] [--folder DIR]
+    python scripts/performance/measure.py [--images 200] [--workers 2] [--folder DIR]
 
 Without a folder it draws its own pictures, 512 pixels on the longer side, at quality 90. Prints
 the rate last.

@@ -1,6 +1,6 @@
 """Claim: on a GPU the backends are at least as fast as the bare library, with full-size models.
 
-    python scripts/bench/gpu.py [--case NAME ...] [--images 256] [--json FILE] [--tiny]
+    python scripts/performance/gpu.py [--case NAME ...] [--images 256] [--json FILE] [--tiny]
 
 Models in the real configurations with random weights are written to a temporary folder, opened by
 the backend, and measured against the bare library on the same files in the same run: images,

@@ -1,8 +1,8 @@
 """Claim: 32 proposer prompts are answered at least three times faster than one at a time by the
 high-level llama-cpp-python on the same GGUF.
 
-    python scripts/bench/llm_generation.py [--model nano-llama] [--gguf FILE] [--prompts 32]
-    python scripts/bench/llm_generation.py --random Q4_K_M --tokens 128
+    python scripts/performance/llm_generation.py [--model nano-llama] [--gguf FILE] [--prompts 32]
+    python scripts/performance/llm_generation.py --random Q4_K_M --tokens 128
 
 Both generate greedily up to the same number of tokens. The library is measured with the threads
 that it chooses itself and with as many as ours, and the faster is taken. Batched and alone, our

@@ -5,7 +5,7 @@ by the VLM, and of their captions by the language model: AUROC with P(yes) less 
 no, over the same images, with its 95% interval by bootstrap over pairs. Nothing is asked twice: yes
 is P(yes) above one half. Prints the smaller lower limit last; above 0 the probability is better.
 
-    python scripts/bench/p_yes_against_binary.py [--pairs 15] [--purity 0.6] [--store DIR]
+    python scripts/performance/p_yes_against_binary.py [--pairs 15] [--purity 0.6] [--store DIR]
 """
 
 import argparse

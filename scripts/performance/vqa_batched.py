@@ -4,7 +4,7 @@ Twenty hypotheses about drawn scenes, asked of a vision-language model on the CP
 computes each image once and shares it among its questions; it must give the same P(yes) to 1e-3.
 Prints the ratio of the times last.
 
-    python scripts/bench/vqa_batched.py [--model nano-llava] [--folder DIR] [--images 32]
+    python scripts/performance/vqa_batched.py [--model nano-llava] [--folder DIR] [--images 32]
 """
 
 import argparse

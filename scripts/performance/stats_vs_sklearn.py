@@ -2,7 +2,7 @@
 fifth of what a loop over scikit-learn and scipy takes without intervals or permutations, and at
 most five times one sort (argsort, which ranks) of the score matrix.
 
-    python scripts/bench/stats_vs_sklearn.py [--hypotheses 200] [--images 20000]
+    python scripts/performance/stats_vs_sklearn.py [--hypotheses 200] [--images 20000]
 
 Prints the ratio to the loop last. Every time is the best of several.
 """

@@ -1,7 +1,7 @@
 """Claim: with all intervals and 1,000 permutations, ranking is at least 1,000 times faster than in
 the original's way, for 50 hypotheses × 10,000 images.
 
-    python scripts/bench/rank_like_the_original.py [--hypotheses 50] [--images 10000] [--slow 1]
+    python scripts/performance/rank_like_the_original.py [--hypotheses 50] [--images 10000] [--slow 1]
 
 The original's way (VisDiff's CLIP ranker): one hypothesis at a time, each image's embedding looked
 up by the hash of its path in a key-value store (SQLite here) and parsed from JSON, then scipy's

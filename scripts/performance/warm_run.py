@@ -1,7 +1,7 @@
 """Claim: repeating a run whose answers are stored takes under 1.5 s of processor time for
 2 × 1,000 images, opens no model and reads no image file; with --verify it reads all.
 
-    python scripts/bench/warm_run.py [--images 1000]
+    python scripts/performance/warm_run.py [--images 1000]
 
 The models are fake (they cost nothing), which a warm run does not notice. Both runs are processes
 of their own, imports included. Prints the seconds last.

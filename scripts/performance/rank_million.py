@@ -3,7 +3,7 @@ with AUROC, interval, p, q and the global p, in at most three times the bare flo
 on the same vectors in memory. Anonymous memory stays under 1 GB, the index opens in under a second,
 and the time grows linearly with the images.
 
-    python scripts/bench/rank_million.py [--images 1000000] [--hypotheses 100] [--dimension 1280]
+    python scripts/performance/rank_million.py [--images 1000000] [--hypotheses 100] [--dimension 1280]
 
 The vectors are made here, in a temporary folder (2.6 GB at full size) that is removed at the end.
 The ranking is the product's own, from the store to the statistics. Its result is held against

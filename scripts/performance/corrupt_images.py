@@ -1,7 +1,7 @@
 """Claim: thousands of corrupted images never stop a run; each is listed with the reason, and memory
 stays within 300 MB of the same run on sound images.
 
-    python scripts/bench/corrupt_images.py [--images 10000]
+    python scripts/performance/corrupt_images.py [--images 10000]
 
 Truncated, bit-flipped, header-only, of huge dimensions, and with bombs in compressed text and
 colour-profile chunks, in equal shares, beside 100 sound images. A flipped bit may leave an image
