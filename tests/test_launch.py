@@ -9,7 +9,7 @@ import colours
 import pytest
 from colours import Colours, draw
 
-from visdiff_local import launch, registry
+from visdiff_local import registry, session
 from visdiff_local.backends.steady import Work
 from visdiff_local.cli import main
 from visdiff_local.errors import OutOfMemoryError
@@ -69,7 +69,7 @@ def test_the_default_profile_is_looked_for_there_too(
     for name in ("eye", "seer", "scribe", "space"):
         (place / "weights" / name).mkdir()
         (place / "weights" / name / "w.safetensors").touch()
-    config = launch.configured(a="a", b="b", weights=f"{place}/weights")
+    config = session.configured(a="a", b="b", weights=f"{place}/weights")
     assert config.profile == "workstation-24gb"
 
 
@@ -95,14 +95,14 @@ def test_a_run_remembers_how_fast_its_models_were(place: Path) -> None:
 
 
 def test_a_sweep_of_runs_remembers_too_and_each_run_by_itself(place: Path) -> None:
-    config = launch.configured(
+    config = session.configured(
         a=f"{place}/a",
         b=f"{place}/b",
         profile="colours",
         weights=f"{place}/weights",
         store=f"{place}/store",
     )
-    with launch.Launcher() as launcher:
+    with session.Launcher() as launcher:
         launcher.run(config)
         assert "eye/captioner" in throughput.known()
         assert list(launcher.pool(config).take_work()) == []
@@ -132,14 +132,14 @@ def test_what_is_timed_is_the_model_at_work_and_not_its_opening(place: Path) -> 
 def test_two_configurations_do_not_share_a_card(
     card: bool, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launch, "gpu_present", lambda: card)
+    monkeypatch.setattr(session, "gpu_present", lambda: card)
     options = {"a": "a", "b": "b", "profile": "colours", "weights": f"{place}/weights"}
-    with launch.Launcher() as launcher:
-        first = launcher.pool(launch.configured(**options)).handle("captioner")
+    with session.Launcher() as launcher:
+        first = launcher.pool(session.configured(**options)).handle("captioner")
         first.open()
-        launcher.pool(launch.configured(**options)).handle("llm").open()
+        launcher.pool(session.configured(**options)).handle("llm").open()
         assert first.is_open
-        launcher.pool(launch.configured(**options, captioner="seer"))
+        launcher.pool(session.configured(**options, captioner="seer"))
         assert first.is_open == (not card)
 
 

@@ -5,6 +5,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from scripts.nano.language.caption_lists import (  # noqa: E402
+    MIN_GAP,
+    MIN_Z,
+    MOST_LINES,
+    VALUES,
+    draw_lists,
+    more_in_a,
+    said,
+)
 from scripts.nano.language.data import (  # noqa: E402
     IGNORED,
     Batches,
@@ -15,22 +24,13 @@ from scripts.nano.language.data import (  # noqa: E402
     list_sizes,
     propose_example,
 )
-from scripts.nano.language.caption_lists import (  # noqa: E402
-    MIN_GAP,
-    MIN_Z,
-    MOST_LINES,
-    VALUES,
-    draw_lists,
-    more_in_a,
-    said,
-)
+from scripts.nano.language.pair_recipes import DIFFERING, draw_recipes  # noqa: E402
 from scripts.nano.language.questions import (  # noqa: E402
     UNKNOWN_WORDS,
     draw_caption_questions,
     draw_grade_questions,
     draw_truth,
 )
-from scripts.nano.language.pair_recipes import DIFFERING, draw_recipes  # noqa: E402
 from visdiff_local.scenes.grading import grade  # noqa: E402
 from visdiff_local.scenes.language import (  # noqa: E402
     caption,

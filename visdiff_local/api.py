@@ -9,8 +9,8 @@ from typing import Any
 
 from visdiff_local import offline, results
 from visdiff_local.images import ImageSet
-from visdiff_local.launch import Outcome, configured, launch
 from visdiff_local.progress import Progress
+from visdiff_local.session import Outcome, configured, launch
 from visdiff_local.types import MeasuredDifference, RunResult, ScoredHypothesis, Summary
 
 Source = ImageSet | str | Path

@@ -16,8 +16,8 @@ import numpy as np
 
 from visdiff_local.bench.scenes import Plan, drawn_pairs, pair_folder
 from visdiff_local.config import RunConfig
-from visdiff_local.launch import Launcher
 from visdiff_local.scenes.pairs import Pair
+from visdiff_local.session import Launcher
 from visdiff_local.stats import paired_bootstrap_difference
 
 

@@ -22,8 +22,8 @@ from visdiff_local.commands.options import (
 
 if TYPE_CHECKING:
     from visdiff_local.bench.accuracy import Row, Trial
-    from visdiff_local.launch import Launcher
     from visdiff_local.progress import Progress
+    from visdiff_local.session import Launcher
 
 PURITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _EXTENT: tuple[Option, ...] = (
@@ -210,7 +210,7 @@ def null(
 @contextmanager
 def _opened(options: dict[str, Any], workspace: str | None, quiet: bool) -> Iterator[_Bench]:
     from visdiff_local import progress
-    from visdiff_local.launch import Launcher, configured
+    from visdiff_local.session import Launcher, configured
 
     typed = given(options)
     config = configured(a="", b="", **typed)

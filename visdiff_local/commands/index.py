@@ -26,7 +26,7 @@ def index() -> None:
 @with_options(STORE)
 def info(store: str | None) -> None:
     """Counts and sizes."""
-    from visdiff_local.launch import Launcher
+    from visdiff_local.session import Launcher
 
     with Launcher() as launcher:
         known = launcher.store_at(store).info()
@@ -48,7 +48,7 @@ def info(store: str | None) -> None:
 @with_options(MODELS, STORE)
 def search(query: str, k: int, **options: Any) -> None:
     """The embedded images that are most like a text, or like an image file."""
-    from visdiff_local.launch import Launcher, configured
+    from visdiff_local.session import Launcher, configured
 
     config = configured(a="", b="", **given(options))
     with Launcher() as launcher:
@@ -69,7 +69,7 @@ def duplicates(threshold: float, **options: Any) -> None:
     """Pairs of embedded images that are nearly the same."""
     import numpy as np
 
-    from visdiff_local.launch import Launcher, configured
+    from visdiff_local.session import Launcher, configured
 
     config = configured(a="", b="", **given(options))
     with Launcher() as launcher:
@@ -99,7 +99,7 @@ def duplicates(threshold: float, **options: Any) -> None:
 @with_options(STORE)
 def gc(days: float | None, max_gib: float | None, everything: bool, store: str | None) -> None:
     """Forget what has not been used for long; tidy and compact the rest."""
-    from visdiff_local.launch import Launcher
+    from visdiff_local.session import Launcher
 
     with Launcher() as launcher:
         place = launcher.store_at(store)

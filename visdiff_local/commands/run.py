@@ -64,7 +64,7 @@ def test(
 @with_options(OUTPUT, MODELS, STORE)
 def demo(as_json: bool, quiet: bool, **options: Any) -> None:
     """The whole loop on bundled images, with bundled models."""
-    from visdiff_local.launch import DEMO
+    from visdiff_local.session import DEMO
 
     options["profile"] = options["profile"] or "nano"
     a, b = str(DEMO / "a"), str(DEMO / "b")
@@ -115,14 +115,14 @@ def _lines(path: Path) -> tuple[str, ...]:
 
 
 def _execute(a: str, b: str, options: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
-    from visdiff_local import launch, progress, results
+    from visdiff_local import progress, results, session
     from visdiff_local.commands import display
 
-    config: RunConfig = launch.configured(a=a, b=b, **given(options))
+    config: RunConfig = session.configured(a=a, b=b, **given(options))
     if config.out is None and not as_json:
-        config = config.model_copy(update={"out": str(launch.default_out())})
+        config = config.model_copy(update={"out": str(session.default_out())})
     with progress.shown(quiet=quiet or as_json) as shown:
-        outcome = launch.launch(config, shown)
+        outcome = session.launch(config, shown)
         folder = None if config.out is None else outcome.write(Path(config.out))
     if as_json:
         click.echo(results.to_json(outcome.result), nl=False)

@@ -24,7 +24,7 @@ def sweep(file: str, out: str | None, workspace: str | None, quiet: bool, **opti
     from rich.console import Console
 
     from visdiff_local import progress
-    from visdiff_local.launch import Launcher
+    from visdiff_local.session import Launcher
     from visdiff_local.sweep import read_sweep, run_sweep, write
 
     typed = given(options)

@@ -16,8 +16,7 @@ from tokenizers import Tokenizer
 from torch.utils.data import DataLoader
 from transformers import LlamaForCausalLM
 
-from scripts.nano.language.gguf_export import quantize_q8_0, verify, write_gguf
-from scripts.nano.language.gguf_import import load_weights, read_tokenizer
+from scripts.nano.language.caption_lists import draw_lists
 from scripts.nano.language.data import (
     Batches,
     build_tokenizer,
@@ -25,7 +24,8 @@ from scripts.nano.language.data import (
     grade_example,
     propose_example,
 )
-from scripts.nano.language.caption_lists import draw_lists
+from scripts.nano.language.gguf_export import quantize_q8_0, verify, write_gguf
+from scripts.nano.language.gguf_import import load_weights, read_tokenizer
 from scripts.nano.language.questions import draw_caption_questions, draw_grade_questions
 from scripts.nano.language.trainer import Progress, Settings, Trainer
 

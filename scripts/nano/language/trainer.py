@@ -18,8 +18,8 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from scripts.nano.language.data import END_OF_TEXT, IGNORED, MOST_TOKENS, Batch
 from scripts.nano.language.caption_lists import VALUES
+from scripts.nano.language.data import END_OF_TEXT, IGNORED, MOST_TOKENS, Batch
 
 
 @dataclass(frozen=True)
