@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage_doubles import Words
 
-from visdiff_local.bench import accuracy, judge, null, scenes, tables, visdiffbench
+from visdiff_local.bench import accuracy, drawn, judge, null, tables, visdiffbench
 from visdiff_local.bench.accuracy import Graded, Trial
 from visdiff_local.bench.ledger import Ledger, key_of
 from visdiff_local.config import RunConfig
@@ -206,10 +206,10 @@ def oracle(config: RunConfig) -> RunResult:
 
 
 def test_scenes_are_run_graded_and_not_run_twice(tmp_path: Path) -> None:
-    plan = scenes.Plan(pairs=2, runs=2, seed=5, images=3)
+    plan = drawn.Plan(pairs=2, runs=2, seed=5, images=3)
     engine = FakeEngine(oracle)
     told: list[int] = []
-    trials = list(scenes.trials(plan, OPTIONS, engine, tmp_path, advance=told.append))
+    trials = list(drawn.trials(plan, OPTIONS, engine, tmp_path, advance=told.append))
     assert len(trials) == 12 == engine.ran == sum(told)
     assert {t.seed for t in trials} == {5, 6}
     rows = {(r["split"], r["grader"]): r for r in accuracy.rows(trials, np.random.default_rng(0))}
@@ -218,15 +218,15 @@ def test_scenes_are_run_graded_and_not_run_twice(tmp_path: Path) -> None:
     assert rows["hard", "exact"]["acc@5"] == 1.0
     assert rows["hard", "judge"]["acc@1"] == 1.0
     again = FakeEngine(oracle)
-    assert list(scenes.trials(plan, OPTIONS, again, tmp_path)) == trials
+    assert list(drawn.trials(plan, OPTIONS, again, tmp_path)) == trials
     assert again.ran == 0
-    other = list(scenes.trials(plan, {**OPTIONS, "ranker": "vqa"}, again, tmp_path))
+    other = list(drawn.trials(plan, {**OPTIONS, "ranker": "vqa"}, again, tmp_path))
     assert again.ran == 12
     assert {t.ranker for t in other} == {"vqa"}
 
 
 def test_an_interrupted_benchmark_goes_on(tmp_path: Path) -> None:
-    plan = scenes.Plan(pairs=1, images=2)
+    plan = drawn.Plan(pairs=1, images=2)
     calls = 0
 
     def breaks(config: RunConfig) -> RunResult:
@@ -237,29 +237,29 @@ def test_an_interrupted_benchmark_goes_on(tmp_path: Path) -> None:
         return oracle(config)
 
     with pytest.raises(KeyboardInterrupt):
-        list(scenes.trials(plan, OPTIONS, FakeEngine(breaks), tmp_path))
+        list(drawn.trials(plan, OPTIONS, FakeEngine(breaks), tmp_path))
     engine = FakeEngine(oracle)
-    assert len(list(scenes.trials(plan, OPTIONS, engine, tmp_path))) == 3
+    assert len(list(drawn.trials(plan, OPTIONS, engine, tmp_path))) == 3
     assert engine.ran == 1
 
 
 def test_other_weights_are_another_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = scenes.Plan(pairs=1, images=2, splits=("easy",))
+    plan = drawn.Plan(pairs=1, images=2, splits=("easy",))
     engine = FakeEngine(oracle)
-    list(scenes.trials(plan, OPTIONS, engine, tmp_path))
+    list(drawn.trials(plan, OPTIONS, engine, tmp_path))
     monkeypatch.setattr(FakeHandle, "fingerprint", "other weights")
-    list(scenes.trials(plan, OPTIONS, engine, tmp_path))
+    list(drawn.trials(plan, OPTIONS, engine, tmp_path))
     assert engine.ran == 2
 
 
 def test_pictures_half_drawn_are_drawn_again(tmp_path: Path) -> None:
-    plan = scenes.Plan(pairs=1, images=2, splits=("easy",))
-    (pair,) = scenes.drawn_pairs(plan)
-    folder = scenes.pair_folder(pair, plan, tmp_path)
+    plan = drawn.Plan(pairs=1, images=2, splits=("easy",))
+    (pair,) = drawn.drawn_pairs(plan)
+    folder = drawn.pair_folder(pair, plan, tmp_path)
     before = (folder / "a" / "0001.png").read_bytes()
     (folder / "pair.json").unlink()
     (folder / "a" / "0001.png").write_bytes(b"")
-    assert scenes.pair_folder(pair, plan, tmp_path) == folder
+    assert drawn.pair_folder(pair, plan, tmp_path) == folder
     assert (folder / "a" / "0001.png").read_bytes() == before
 
 
@@ -504,5 +504,5 @@ def test_the_grid_has_the_papers_layout() -> None:
 
 
 def test_exact_grades_of_the_truth_are_two() -> None:
-    for pair in scenes.drawn_pairs(scenes.Plan(pairs=11, images=4)):
+    for pair in drawn.drawn_pairs(drawn.Plan(pairs=11, images=4)):
         assert grade(pair.truth_a, pair.truth) == 2, pair.name

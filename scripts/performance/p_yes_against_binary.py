@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from visdiff_local.bench.scenes import Plan, drawn_pairs, pair_folder
+from visdiff_local.bench.drawn import Plan, drawn_pairs, pair_folder
 from visdiff_local.config import RunConfig
 from visdiff_local.scenes.pairs import Pair
 from visdiff_local.session import Launcher

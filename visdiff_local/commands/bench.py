@@ -81,7 +81,7 @@ def scenes(
     **options: Any,
 ) -> None:
     """Pairs of drawn scenes whose difference is known exactly: Acc@1 and Acc@5."""
-    from visdiff_local.bench.scenes import SPLITS, Plan
+    from visdiff_local.bench.drawn import SPLITS, Plan
 
     plan = Plan(pairs, runs, seed, purity, images, splits or SPLITS)
     with _opened(options, workspace, quiet or as_json) as on:
@@ -181,7 +181,7 @@ def null(
     With --power: the share of runs that confirm the true difference, at purity 0, 0.2 … 1.
     """
     from visdiff_local.bench import null as suite
-    from visdiff_local.bench.scenes import Plan
+    from visdiff_local.bench.drawn import Plan
 
     with _opened(options, workspace, quiet or as_json) as on:
         if power:
@@ -227,7 +227,7 @@ def _configured(on: _Bench) -> Any:
 
 
 def _scene_trials(plan: Any, on: _Bench) -> "list[Trial]":
-    from visdiff_local.bench import scenes as suite
+    from visdiff_local.bench import drawn as suite
 
     on.progress.start(f"scenes {plan.purity:.0%}", plan.pairs * plan.runs * len(plan.splits))
     trials = suite.trials(plan, on.options, on.launcher, on.workspace, advance=on.progress.advance)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from visdiff_local.bench import scenes
+from visdiff_local.bench import drawn
 from visdiff_local.bench.accuracy import Trial
 from visdiff_local.bench.engine import Engine
 from visdiff_local.sweep.plan import Combination, Sweep
@@ -36,7 +36,7 @@ def run_sweep(
         Measured(
             combination,
             tuple(
-                scenes.trials(
+                drawn.trials(
                     combination.plan, combination.options, engine, workspace, advance=advance
                 )
             ),

@@ -27,7 +27,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from visdiff_local.bench.scenes import SPLITS, Plan
+from visdiff_local.bench.drawn import SPLITS, Plan
 from visdiff_local.config import RunConfig
 from visdiff_local.errors import ProblemsError, UsageError
 
