@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from visdiff_local import results, stats
+from visdiff_local.bench.scenes.drawing.render import render
+from visdiff_local.bench.scenes.pairs import Pair, make_pair
 from visdiff_local.config import RunConfig
 from visdiff_local.measure import Measurement, compare_measured, measure
-from visdiff_local.scenes.pairs import Pair, make_pair
-from visdiff_local.scenes.render import render
 from visdiff_local.stages.evidence import evidence, histogram
 from visdiff_local.stages.rank import Images
 from visdiff_local.types import (

@@ -15,9 +15,9 @@ from stage_doubles import Words
 from visdiff_local.bench import accuracy, drawn, judge, null, tables, visdiffbench
 from visdiff_local.bench.accuracy import Graded, Trial
 from visdiff_local.bench.ledger import Ledger, key_of
+from visdiff_local.bench.scenes.grading import grade
 from visdiff_local.config import RunConfig
 from visdiff_local.errors import InputError, ProblemsError, StoreError
-from visdiff_local.scenes.grading import grade
 from visdiff_local.types import (
     Evaluation,
     Grade,

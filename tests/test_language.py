@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from visdiff_local.scenes.language import (
+from visdiff_local.bench.scenes.language.language import (
     Assertion,
     Style,
     caption,
@@ -16,8 +16,8 @@ from visdiff_local.scenes.language import (
     understand,
     vocabulary,
 )
-from visdiff_local.scenes.vocabulary import DENIALS, SAYABLE, words_of
-from visdiff_local.scenes.world import ATTRIBUTES, DEFAULTS, Scene, sample_scene
+from visdiff_local.bench.scenes.language.vocabulary import DENIALS, SAYABLE, words_of
+from visdiff_local.bench.scenes.world import ATTRIBUTES, DEFAULTS, Scene, sample_scene
 
 SEEDS = st.integers(0, 2**32 - 1)
 STYLES = st.sampled_from(["short", "detailed"])

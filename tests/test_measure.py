@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw, ImageEnhance
 from scipy import stats as scipy_stats
 
 from visdiff_local import measure as measured
+from visdiff_local.bench.scenes.drawing.render import render
+from visdiff_local.bench.scenes.world import sample_scene
 from visdiff_local.measure import Measurement, measure
 from visdiff_local.measure.overlays import place_in_words
-from visdiff_local.scenes.render import render
-from visdiff_local.scenes.world import sample_scene
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "visdiff_examples"
 ALPHA = 0.05

@@ -31,14 +31,9 @@ from scripts.nano.language.questions import (  # noqa: E402
     draw_grade_questions,
     draw_truth,
 )
-from visdiff_local.scenes.grading import grade  # noqa: E402
-from visdiff_local.scenes.language import (  # noqa: E402
-    caption,
-    phrase,
-    understand,
-    vocabulary,
-)
-from visdiff_local.scenes.world import Scene, is_held_out  # noqa: E402
+from visdiff_local.bench.scenes.grading import grade
+from visdiff_local.bench.scenes.language.language import caption, phrase, understand, vocabulary
+from visdiff_local.bench.scenes.world import Scene, is_held_out
 
 
 @pytest.fixture(scope="module")

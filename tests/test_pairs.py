@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from visdiff_local.scenes.grading import Direction, Truth, grade, possible
-from visdiff_local.scenes.language import holds, phrases, understand
-from visdiff_local.scenes.pairs import DIFFICULTIES, Pair, benchmark, make_pair, write_pair
-from visdiff_local.scenes.plans import DIFFERENCES, NUISANCE_SHARE, Difficulty
-from visdiff_local.scenes.vocabulary import DENIALS, SAYABLE, Assertion
-from visdiff_local.scenes.world import ATTRIBUTES, Scene, is_held_out, settle
+from visdiff_local.bench.scenes.grading import Direction, Truth, grade, possible
+from visdiff_local.bench.scenes.language.language import holds, phrases, understand
+from visdiff_local.bench.scenes.language.vocabulary import DENIALS, SAYABLE, Assertion
+from visdiff_local.bench.scenes.pairs import DIFFICULTIES, Pair, benchmark, make_pair, write_pair
+from visdiff_local.bench.scenes.plans import DIFFERENCES, NUISANCE_SHARE, Difficulty
+from visdiff_local.bench.scenes.world import ATTRIBUTES, Scene, is_held_out, settle
 
 SEEDS = st.integers(0, 2**32 - 1)
 LEVELS = st.sampled_from(DIFFICULTIES)

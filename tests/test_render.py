@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from visdiff_local.scenes.canvas import ACCESSORY, LANDMARK, OBJECT
-from visdiff_local.scenes.palette import BODY_COLOURS
-from visdiff_local.scenes.render import Rendered, render
-from visdiff_local.scenes.world import (
+from visdiff_local.bench.scenes.drawing.canvas import ACCESSORY, LANDMARK, OBJECT
+from visdiff_local.bench.scenes.drawing.palette import BODY_COLOURS
+from visdiff_local.bench.scenes.drawing.render import Rendered, render
+from visdiff_local.bench.scenes.world import (
     ATTRIBUTES,
     COLOURLESS,
     ENCLOSED,

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage_doubles import Eyes, Space, Words, hypothesis, ref, refs
 
+from visdiff_local.bench.scenes.grading import grade
+from visdiff_local.bench.scenes.language.language import caption as scene_caption
+from visdiff_local.bench.scenes.pairs import Pair, benchmark
 from visdiff_local.errors import UsageError
-from visdiff_local.scenes.grading import grade
-from visdiff_local.scenes.language import caption as scene_caption
-from visdiff_local.scenes.pairs import Pair, benchmark
 from visdiff_local.stages import caption, judge, keyword, propose, refine, sample
 from visdiff_local.stages.propose import Asking
 from visdiff_local.stages.rank import Images

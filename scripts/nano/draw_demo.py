@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from visdiff_local.scenes.render import render
-from visdiff_local.scenes.world import Scene, is_held_out, sample_scene
+from visdiff_local.bench.scenes.drawing.render import render
+from visdiff_local.bench.scenes.world import Scene, is_held_out, sample_scene
 
 KINDS = ("dog", "cat", "owl", "rabbit", "horse")
 SETTINGS = ("beach", "forest", "meadow", "mountains", "road", "city street", "desert")

@@ -9,9 +9,9 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from visdiff_local.scenes.language import caption, phrases
-from visdiff_local.scenes.vocabulary import SAYABLE
-from visdiff_local.scenes.world import sample_scene
+from visdiff_local.bench.scenes.language.language import caption, phrases
+from visdiff_local.bench.scenes.language.vocabulary import SAYABLE
+from visdiff_local.bench.scenes.world import sample_scene
 
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 

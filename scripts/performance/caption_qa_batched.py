@@ -32,10 +32,10 @@ from llama_cpp import Llama
 from visdiff_local import prompts
 from visdiff_local.backends import _answers
 from visdiff_local.backends.llama_cpp import LlamaCpp, open_model
+from visdiff_local.bench.scenes.language.language import caption, phrase
+from visdiff_local.bench.scenes.language.vocabulary import SAYABLE
+from visdiff_local.bench.scenes.world import sample_scene
 from visdiff_local.registry import weights_folder
-from visdiff_local.scenes.language import caption, phrase
-from visdiff_local.scenes.vocabulary import SAYABLE
-from visdiff_local.scenes.world import sample_scene
 from visdiff_local.specs import ModelSpec, load_registry
 
 CHECKED = 100

@@ -21,8 +21,8 @@ from caption_qa_batched import TRIES, Library, add_model_options, chosen, thread
 
 from visdiff_local import prompts
 from visdiff_local.backends.llama_cpp import open_model
-from visdiff_local.scenes.language import caption
-from visdiff_local.scenes.world import sample_scene
+from visdiff_local.bench.scenes.language.language import caption
+from visdiff_local.bench.scenes.world import sample_scene
 from visdiff_local.specs import ModelSpec, load_registry
 
 CHECKED = 4

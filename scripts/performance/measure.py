@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from visdiff_local.bench.scenes.drawing.render import render
+from visdiff_local.bench.scenes.world import sample_scene
 from visdiff_local.measure import measure
-from visdiff_local.scenes.render import render
-from visdiff_local.scenes.world import sample_scene
 
 
 def decode_and_measure(raw: bytes) -> float:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from visdiff_local.bench.drawn import Plan, drawn_pairs, pair_folder
+from visdiff_local.bench.scenes.pairs import Pair
 from visdiff_local.config import RunConfig
-from visdiff_local.scenes.pairs import Pair
 from visdiff_local.session import Launcher
 from visdiff_local.stats import paired_bootstrap_difference
 

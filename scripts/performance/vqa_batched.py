@@ -17,12 +17,12 @@ import numpy as np
 from visdiff_local import prompts
 from visdiff_local.backends import _answers
 from visdiff_local.backends.vlm import Vlm, open_model
+from visdiff_local.bench.scenes.drawing.render import render
+from visdiff_local.bench.scenes.language.language import phrase
+from visdiff_local.bench.scenes.language.vocabulary import SAYABLE
+from visdiff_local.bench.scenes.world import sample_scene
 from visdiff_local.images import ImageSet, decoded
 from visdiff_local.registry import weights_folder
-from visdiff_local.scenes.language import phrase
-from visdiff_local.scenes.render import render
-from visdiff_local.scenes.vocabulary import SAYABLE
-from visdiff_local.scenes.world import sample_scene
 from visdiff_local.specs import load_registry
 from visdiff_local.types import ImageRef
 

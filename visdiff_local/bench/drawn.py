@@ -13,9 +13,9 @@ from typing import Any
 from visdiff_local.bench.accuracy import Trial, graded
 from visdiff_local.bench.engine import Engine, run_once, world_version
 from visdiff_local.bench.ledger import Json, Ledger
+from visdiff_local.bench.scenes.grading import grade
+from visdiff_local.bench.scenes.pairs import Pair, benchmark, write_pair
 from visdiff_local.config import RunConfig
-from visdiff_local.scenes.grading import grade
-from visdiff_local.scenes.pairs import Pair, benchmark, write_pair
 from visdiff_local.types import RunResult
 
 SPLITS = ("easy", "medium", "hard")

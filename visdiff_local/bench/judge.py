@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from scipy import stats as scipy_stats
 
+from visdiff_local.bench.scenes.grading import grade
+from visdiff_local.bench.scenes.language.language import conjunction, phrases
+from visdiff_local.bench.scenes.language.vocabulary import SAYABLE, Assertion
+from visdiff_local.bench.scenes.pairs import DIFFICULTIES, Pair, make_pair
+from visdiff_local.bench.scenes.world import GROUP_OF
 from visdiff_local.errors import InputError, ProblemsError
 from visdiff_local.protocols import TextModel
-from visdiff_local.scenes.grading import grade
-from visdiff_local.scenes.language import conjunction, phrases
-from visdiff_local.scenes.pairs import DIFFICULTIES, Pair, make_pair
-from visdiff_local.scenes.vocabulary import SAYABLE, Assertion
-from visdiff_local.scenes.world import GROUP_OF
 from visdiff_local.stages.judge import GRADES, Judged, Question, judge
 
 FIELDS = ("hypothesis", "group_a", "group_b", "manual_label")

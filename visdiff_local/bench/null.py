@@ -95,8 +95,8 @@ def power_rows(trials: Sequence[Trial]) -> list[Row]:
 
 def draw_pool(n: int, seed: int, folder: Path) -> list[Path]:
     """``n`` pictures of the drawn world, as varied as it is, drawn where they are not there yet."""
-    from visdiff_local.scenes.render import render
-    from visdiff_local.scenes.world import sample_scene
+    from visdiff_local.bench.scenes.drawing.render import render
+    from visdiff_local.bench.scenes.world import sample_scene
 
     target = folder / f"{seed}-{n}-{world_version()}"
     paths = [target / f"{number:05d}.png" for number in range(n)]

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scripts.nano.language.pair_recipes import DIFFERING, draw_recipes, pick, values_of
-from visdiff_local.scenes.language import caption, phrase, understand
-from visdiff_local.scenes.vocabulary import SAYABLE, Assertion
-from visdiff_local.scenes.world import ATTRIBUTES, DEFAULTS, Scene, is_held_out, settle
+from visdiff_local.bench.scenes.language.language import caption, phrase, understand
+from visdiff_local.bench.scenes.language.vocabulary import SAYABLE, Assertion
+from visdiff_local.bench.scenes.world import ATTRIBUTES, DEFAULTS, Scene, is_held_out, settle
 
 VALUES: tuple[Assertion, ...] = tuple(
     (attribute, value)

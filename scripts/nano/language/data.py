@@ -22,8 +22,8 @@ from scripts.nano.language.questions import (
     draw_grade_questions,
 )
 from scripts.nano.words import byte_level
+from visdiff_local.bench.scenes.language.language import vocabulary
 from visdiff_local.prompts import render
-from visdiff_local.scenes.language import vocabulary
 
 FAMILY = "nano"
 END_OF_TEXT = "<|endoftext|>"

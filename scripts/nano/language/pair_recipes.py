@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from visdiff_local.scenes.vocabulary import SAYABLE
-from visdiff_local.scenes.world import (
+from visdiff_local.bench.scenes.language.vocabulary import SAYABLE
+from visdiff_local.bench.scenes.world import (
     ATTRIBUTES,
     COLOURLESS,
     DEFAULTS,

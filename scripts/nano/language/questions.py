@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from scripts.nano.language.pair_recipes import DIFFERING
-from visdiff_local.scenes.grading import Truth, grade, possible
-from visdiff_local.scenes.language import caption, conjunction, holds
-from visdiff_local.scenes.vocabulary import DENIALS, SAYABLE, Assertion
-from visdiff_local.scenes.world import (
+from visdiff_local.bench.scenes.grading import Truth, grade, possible
+from visdiff_local.bench.scenes.language.language import caption, conjunction, holds
+from visdiff_local.bench.scenes.language.vocabulary import DENIALS, SAYABLE, Assertion
+from visdiff_local.bench.scenes.world import (
     ATTRIBUTES,
     DEFAULTS,
     GROUP_OF,

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from scripts.nano.vision.loop import DEVICE, on_device
 from scripts.nano.vision.pool import GRID, Pool
 from scripts.nano.vision.truths import all_true, random_assertions, say
-from visdiff_local.scenes.language import caption
+from visdiff_local.bench.scenes.language.language import caption
 
 PATCHES, ANSWER_WEIGHT = GRID * GRID, 6.0
 PROMPTS = {"short": "describe this image.", "detailed": "describe this image in detail."}

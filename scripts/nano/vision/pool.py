@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.scenes.world import ATTRIBUTES, Scene, sample_scene
+from visdiff_local.bench.scenes.world import ATTRIBUTES, Scene, sample_scene
 
 SIZE = 96
 PATCH = 12
@@ -80,7 +80,7 @@ def draw_pool(folder: Path, n: int, seed: int, workers: int) -> None:
 
 
 def _draw(job: tuple[int, int, int]) -> tuple[npt.NDArray[np.uint8], ...]:
-    from visdiff_local.scenes.render import render
+    from visdiff_local.bench.scenes.drawing.render import render
 
     seed, start, n = job
     rng = np.random.default_rng((seed, start))

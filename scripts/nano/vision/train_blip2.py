@@ -39,7 +39,7 @@ from scripts.nano.vision.train_eye import (
     vision_config,
 )
 from scripts.nano.words import corpus, word_tokenizer
-from visdiff_local.scenes.language import caption
+from visdiff_local.bench.scenes.language.language import caption
 
 QUERIES, VOCABULARY = 16, 2048
 EYE_WEIGHT, TESTED = 0.2, 2048

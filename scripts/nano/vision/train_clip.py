@@ -26,9 +26,9 @@ from scripts.nano.vision.pool import PATCH, SIZE, Pool, open_pool
 from scripts.nano.vision.train_eye import LAYERS, WIDTH, Eye, RawTokens
 from scripts.nano.vision.truths import all_true, random_assertions, say
 from scripts.nano.words import corpus, word_tokenizer
+from visdiff_local.bench.scenes.language.language import phrase
+from visdiff_local.bench.scenes.language.vocabulary import SAYABLE
 from visdiff_local.domain import Domain, distances
-from visdiff_local.scenes.language import phrase
-from visdiff_local.scenes.vocabulary import SAYABLE
 from visdiff_local.stats import auroc
 
 DIMENSION, CONTEXT, VOCABULARY, EOS = 256, 40, 2048, 2

@@ -19,7 +19,7 @@ from transformers import Blip2VisionConfig, Blip2VisionModel
 
 from scripts.nano.vision.loop import DEVICE, Run, half_precision, timed_steps
 from scripts.nano.vision.pool import GRID, NAMES, PATCH, SIZE, Pool, open_pool
-from visdiff_local.scenes.world import ATTRIBUTES, COLOURLESS, FACINGS, RELATIONS, TIMES
+from visdiff_local.bench.scenes.world import ATTRIBUTES, COLOURLESS, FACINGS, RELATIONS, TIMES
 
 WIDTH, LAYERS, HEADS = 192, 6, 3
 SIZES = {name: len(ATTRIBUTES[name]) for name in NAMES}

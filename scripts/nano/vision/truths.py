@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 
 from scripts.nano.vision.pool import NAMES
-from visdiff_local.scenes.language import conjunction, phrases
-from visdiff_local.scenes.vocabulary import DENIALS, SAYABLE, Assertion
-from visdiff_local.scenes.world import ATTRIBUTES, COLOURLESS, ENCLOSED, GROUP_OF, KIND_GROUPS
+from visdiff_local.bench.scenes.language.language import conjunction, phrases
+from visdiff_local.bench.scenes.language.vocabulary import DENIALS, SAYABLE, Assertion
+from visdiff_local.bench.scenes.world import ATTRIBUTES, COLOURLESS, ENCLOSED, GROUP_OF, KIND_GROUPS
 
 Codes = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
-from visdiff_local.scenes.vocabulary import (
+from visdiff_local.bench.scenes.language.vocabulary import (
     ACCESSORIES_WORN,
     ADJECTIVES,
     ARTICLES,
@@ -26,7 +26,7 @@ from visdiff_local.scenes.vocabulary import (
     plural,
     without_preposition,
 )
-from visdiff_local.scenes.world import ENCLOSED, GROUP_OF, Scene
+from visdiff_local.bench.scenes.world import ENCLOSED, GROUP_OF, Scene
 
 _NEGATIONS = frozenset(("no", "not", "without"))
 _BETWEEN = frozenset(("wearing", "holding", "any"))

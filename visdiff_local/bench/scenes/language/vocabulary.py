@@ -7,7 +7,7 @@ The vocabulary is kept to a few hundred words because very small language models
 
 from collections.abc import Iterable, Mapping
 
-from visdiff_local.scenes.world import ATTRIBUTES, KIND_GROUPS
+from visdiff_local.bench.scenes.world import ATTRIBUTES, KIND_GROUPS
 
 Assertion = tuple[str, str]
 """An attribute and its value. The attribute is one of :data:`ATTRIBUTES`, or ``"group"`` with a

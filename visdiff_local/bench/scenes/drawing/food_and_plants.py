@@ -2,7 +2,7 @@
 
 import math
 
-from visdiff_local.scenes.pen import Ink, Pen, curve
+from visdiff_local.bench.scenes.drawing.pen import Ink, Pen, curve
 
 
 def apple(pen: Pen) -> None:

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from visdiff_local.scenes import built, nature
-from visdiff_local.scenes.light import Light
-from visdiff_local.scenes.sky import sky
-from visdiff_local.scenes.stage import Stage
-from visdiff_local.scenes.world import ENCLOSED
+from visdiff_local.bench.scenes.drawing import built, nature
+from visdiff_local.bench.scenes.drawing.light import Light
+from visdiff_local.bench.scenes.drawing.sky import sky
+from visdiff_local.bench.scenes.drawing.stage import Stage
+from visdiff_local.bench.scenes.world import ENCLOSED
 
 
 class _Setting(NamedTuple):

@@ -5,12 +5,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from visdiff_local.scenes import accessories
-from visdiff_local.scenes.canvas import LANDMARK, OBJECT, Canvas
-from visdiff_local.scenes.objects import Sprite, draw_object, outline_width, with_outline
-from visdiff_local.scenes.pen import Ink, Labels, Pen
-from visdiff_local.scenes.stage import Stage
-from visdiff_local.scenes.world import Scene
+from visdiff_local.bench.scenes.drawing import accessories
+from visdiff_local.bench.scenes.drawing.canvas import LANDMARK, OBJECT, Canvas
+from visdiff_local.bench.scenes.drawing.objects import (
+    Sprite,
+    draw_object,
+    outline_width,
+    with_outline,
+)
+from visdiff_local.bench.scenes.drawing.pen import Ink, Labels, Pen
+from visdiff_local.bench.scenes.drawing.stage import Stage
+from visdiff_local.bench.scenes.world import Scene
 
 _FLOATING = frozenset(("underwater", "night sky"))
 _FLYING = frozenset(("airplane", "butterfly"))

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from visdiff_local.scenes.grading import Truth
-from visdiff_local.scenes.language import conjunction, phrase
-from visdiff_local.scenes.plans import DIFFERENCES, Difficulty, Nuisance, Plan, make_plan
-from visdiff_local.scenes.understanding import holds
-from visdiff_local.scenes.vocabulary import DENIALS, SAYABLE, Assertion
-from visdiff_local.scenes.world import Scene
+from visdiff_local.bench.scenes.grading import Truth
+from visdiff_local.bench.scenes.language.language import conjunction, phrase
+from visdiff_local.bench.scenes.language.understanding import holds
+from visdiff_local.bench.scenes.language.vocabulary import DENIALS, SAYABLE, Assertion
+from visdiff_local.bench.scenes.plans import DIFFERENCES, Difficulty, Nuisance, Plan, make_plan
+from visdiff_local.bench.scenes.world import Scene
 
 DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
 
@@ -152,7 +152,7 @@ def write_pair(pair: Pair, folder: Path, size: int = 96) -> None:
     Args:
         size: edge of the square pictures in pixels.
     """
-    from visdiff_local.scenes.render import render
+    from visdiff_local.bench.scenes.drawing.render import render
 
     for side, scenes in (("a", pair.a), ("b", pair.b)):
         pictures = folder / side

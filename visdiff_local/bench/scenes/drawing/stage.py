@@ -5,7 +5,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from visdiff_local.scenes.light import Colour, Light
+from visdiff_local.bench.scenes.drawing.light import Colour, Light
 
 
 class Stage:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.scenes.light import Colour, Light, mix, scaled
-from visdiff_local.scenes.pen import Ink
+from visdiff_local.bench.scenes.drawing.light import Colour, Light, mix, scaled
+from visdiff_local.bench.scenes.drawing.pen import Ink
 
 BODY_COLOURS: Mapping[str, Colour] = {
     "red": (216, 28, 36), "orange": (255, 136, 16), "yellow": (250, 222, 40),

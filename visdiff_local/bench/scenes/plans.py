@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
-from visdiff_local.scenes.vocabulary import SAYABLE
-from visdiff_local.scenes.world import (
+from visdiff_local.bench.scenes.language.vocabulary import SAYABLE
+from visdiff_local.bench.scenes.world import (
     ATTRIBUTES,
     COLOURLESS,
     DEFAULTS,

@@ -2,9 +2,9 @@
 
 import math
 
-from visdiff_local.scenes.light import Colour, mix
-from visdiff_local.scenes.sky import moon, stars
-from visdiff_local.scenes.stage import Stage
+from visdiff_local.bench.scenes.drawing.light import Colour, mix
+from visdiff_local.bench.scenes.drawing.sky import moon, stars
+from visdiff_local.bench.scenes.drawing.stage import Stage
 
 
 def snow(stage: Stage) -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from visdiff_local.scenes.objects import worn
-from visdiff_local.scenes.pen import Labels
-from visdiff_local.scenes.stage import Stage
+from visdiff_local.bench.scenes.drawing.objects import worn
+from visdiff_local.bench.scenes.drawing.pen import Labels
+from visdiff_local.bench.scenes.drawing.stage import Stage
 
 BACKGROUND, OBJECT, ACCESSORY, LANDMARK = range(4)
 """What a pixel of a mask belongs to."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.scenes import accessories, mammals, people, things, vehicles
-from visdiff_local.scenes import food_and_plants as plants
-from visdiff_local.scenes import small_animals as small
-from visdiff_local.scenes.pen import FIRST_WORN, Head, Ink, Labels, Pen
+from visdiff_local.bench.scenes.drawing import accessories, mammals, people, things, vehicles
+from visdiff_local.bench.scenes.drawing import food_and_plants as plants
+from visdiff_local.bench.scenes.drawing import small_animals as small
+from visdiff_local.bench.scenes.drawing.pen import FIRST_WORN, Head, Ink, Labels, Pen
 
 Drawing = Callable[[Pen], Head | None]
 DRAWINGS: Mapping[str, Drawing] = {

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from visdiff_local.scenes.understanding import holds, understand
-from visdiff_local.scenes.vocabulary import Assertion
-from visdiff_local.scenes.world import (
+from visdiff_local.bench.scenes.language.understanding import holds, understand
+from visdiff_local.bench.scenes.language.vocabulary import Assertion
+from visdiff_local.bench.scenes.world import (
     DEFAULTS,
     GROUP_OF,
     KIND_GROUPS,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from visdiff_local.scenes.pen import Head, Ink, Pen, curve
+from visdiff_local.bench.scenes.drawing.pen import Head, Ink, Pen, curve
 
 _SMALLEST = 0.145
 """Least radius, in box edges, that an accessory is drawn for: small heads wear outsize things."""

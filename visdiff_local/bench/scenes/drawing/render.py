@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from visdiff_local.scenes import effects
-from visdiff_local.scenes.backdrops import paint_backdrop
-from visdiff_local.scenes.canvas import Canvas
-from visdiff_local.scenes.light import Light
-from visdiff_local.scenes.palette import palette_of
-from visdiff_local.scenes.placement import place
-from visdiff_local.scenes.world import Scene
+from visdiff_local.bench.scenes.drawing import effects
+from visdiff_local.bench.scenes.drawing.backdrops import paint_backdrop
+from visdiff_local.bench.scenes.drawing.canvas import Canvas
+from visdiff_local.bench.scenes.drawing.light import Light
+from visdiff_local.bench.scenes.drawing.palette import palette_of
+from visdiff_local.bench.scenes.drawing.placement import place
+from visdiff_local.bench.scenes.world import Scene
 
 _SUPERSAMPLING = 2
 _SMALLEST = 32

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from visdiff_local.scenes.vocabulary import (
+from visdiff_local.bench.scenes.language.vocabulary import (
     ACCESSORIES_WORN,
     ADJECTIVES,
     CLAUSES,

@@ -1,6 +1,6 @@
 """Mammals: each function draws one, facing right, and says where its head is."""
 
-from visdiff_local.scenes.pen import Head, Ink, Pen, curve
+from visdiff_local.bench.scenes.drawing.pen import Head, Ink, Pen, curve
 
 
 def _legs(

@@ -2,7 +2,7 @@
 
 import math
 
-from visdiff_local.scenes.pen import Head, Ink, Pen, curve
+from visdiff_local.bench.scenes.drawing.pen import Head, Ink, Pen, curve
 
 
 def bird(pen: Pen) -> Head:

@@ -1,7 +1,7 @@
 """The sky above a landscape: clouds, a low sun, moon and stars."""
 
-from visdiff_local.scenes.light import Colour, mix
-from visdiff_local.scenes.stage import Stage
+from visdiff_local.bench.scenes.drawing.light import Colour, mix
+from visdiff_local.bench.scenes.drawing.stage import Stage
 
 
 def sky(stage: Stage) -> None:

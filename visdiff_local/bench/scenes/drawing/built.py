@@ -1,7 +1,7 @@
 """Settings that people have built: street, room and road."""
 
-from visdiff_local.scenes.light import Colour, mix
-from visdiff_local.scenes.stage import Stage
+from visdiff_local.bench.scenes.drawing.light import Colour, mix
+from visdiff_local.bench.scenes.drawing.stage import Stage
 
 
 def city_street(stage: Stage) -> None:

@@ -1,6 +1,6 @@
 """The people: seen from the front, colour on the clothes, told apart by build, clothes and hair."""
 
-from visdiff_local.scenes.pen import Head, Ink, Pen, curve
+from visdiff_local.bench.scenes.drawing.pen import Head, Ink, Pen, curve
 
 
 def _face(pen: Pen, x: float, y: float, radius: float) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from visdiff_local.scenes.light import Light
+from visdiff_local.bench.scenes.drawing.light import Light
 
 Mask = npt.NDArray[np.uint8]
 Effect = Callable[[Image.Image, np.random.Generator], Image.Image]

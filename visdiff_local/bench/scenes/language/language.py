@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from visdiff_local.scenes.sentences import (
+from visdiff_local.bench.scenes.language.sentences import (
     PLACE_CLAUSES,
     SUBJECT_CLAUSES,
     clauses,
@@ -18,8 +18,8 @@ from visdiff_local.scenes.sentences import (
     picker,
     sentence,
 )
-from visdiff_local.scenes.understanding import holds, understand
-from visdiff_local.scenes.vocabulary import (
+from visdiff_local.bench.scenes.language.understanding import holds, understand
+from visdiff_local.bench.scenes.language.vocabulary import (
     ACCESSORIES_WORN,
     ADJECTIVES,
     CLAUSES,
@@ -38,7 +38,7 @@ from visdiff_local.scenes.vocabulary import (
     without_preposition,
     words_of,
 )
-from visdiff_local.scenes.world import ATTRIBUTES, DEFAULTS, Scene
+from visdiff_local.bench.scenes.world import ATTRIBUTES, DEFAULTS, Scene
 
 __all__ = [
     "Assertion",
