@@ -10,8 +10,8 @@ import pytest
 from pyarrow import parquet
 from test_bench import FakeEngine, oracle
 
+from visdiff_local.bench.sweep import read_sweep, run_sweep, summarise, write
 from visdiff_local.errors import ProblemsError, UsageError
-from visdiff_local.sweep import read_sweep, run_sweep, summarise, write
 
 SWEEPS = Path(__file__).resolve().parents[1] / "scripts" / "sweeps"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from visdiff_local.bench.accuracy import TOP, Row
+from visdiff_local.bench.sweep.plan import Sweep
 from visdiff_local.errors import MissingDependencyError
-from visdiff_local.sweep.plan import Sweep
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 """Okabe & Ito's palette, which colour-blind readers can tell apart."""

@@ -12,10 +12,10 @@ import numpy as np
 
 from visdiff_local.bench import accuracy, tables
 from visdiff_local.bench.accuracy import GRADERS, TOP, Row, Trial
+from visdiff_local.bench.sweep.execute import Measured
+from visdiff_local.bench.sweep.plan import Sweep
+from visdiff_local.bench.sweep.plots import draw
 from visdiff_local.errors import MissingDependencyError
-from visdiff_local.sweep.execute import Measured
-from visdiff_local.sweep.plan import Sweep
-from visdiff_local.sweep.plots import draw
 
 BOOTSTRAP_SEED = 0
 """Intervals are the same whenever they are computed from the same trials."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from visdiff_local.bench import drawn
 from visdiff_local.bench.accuracy import Trial
 from visdiff_local.bench.engine import Engine
-from visdiff_local.sweep.plan import Combination, Sweep
+from visdiff_local.bench.sweep.plan import Combination, Sweep
 
 
 @dataclass(frozen=True, slots=True)

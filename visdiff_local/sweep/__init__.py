@@ -1,7 +1,0 @@
-"""Sweeps: a grid of options × pairs × seeds, resumable, summarised with intervals."""
-
-from visdiff_local.sweep.execute import run_sweep
-from visdiff_local.sweep.output import summarise, write
-from visdiff_local.sweep.plan import Sweep, read_sweep
-
-__all__ = ["Sweep", "read_sweep", "run_sweep", "summarise", "write"]
