@@ -13,8 +13,8 @@ import pytest
 from colours import Colours, draw
 from PIL import Image
 
-from visdiff_local import cli, errors, registry
-from visdiff_local.cli import main
+from visdiff_local import errors, registry
+from visdiff_local.cli.main import COMMANDS, main
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def test_help_is_quick() -> None:
     assert cpu_seconds("-m", "visdiff_local", "--help") < 0.5
 
 
-@pytest.mark.parametrize("module", ["visdiff_local", "visdiff_local.cli"])
+@pytest.mark.parametrize("module", ["visdiff_local", "visdiff_local.cli.main"])
 def test_importing_loads_nothing_heavy(module: str) -> None:
     heavy = "{'torch', 'transformers', 'scipy', 'faiss', 'llama_cpp', 'open_clip', 'numpy'}"
     code = f"import sys, {module}; assert not {heavy} & set(sys.modules), sys.modules.keys()"
@@ -65,11 +65,11 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     said = capsys.readouterr().out
-    for name in cli.COMMANDS:
+    for name in COMMANDS:
         assert f"\n  {name} " in said
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
     assert "Usage: visdiff-local" in capsys.readouterr().out
@@ -197,7 +197,7 @@ def test_the_result_fits_80_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sets(24)
-    monkeypatch.setattr("visdiff_local.commands.display.PIPE_WIDTH", 80)
+    monkeypatch.setattr("visdiff_local.cli.tables.PIPE_WIDTH", 80)
     assert main(["run", "a", "b", "--profile", "colours", "--out", "out", "--quiet"]) == 0
     said = capsys.readouterr().out
     assert "Differences found" in said

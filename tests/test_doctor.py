@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from visdiff_local import doctor, offline
-from visdiff_local.cli import main
+from visdiff_local.cli.main import main
 from visdiff_local.doctor import Finding, examine
 from visdiff_local.specs import load_registry
 

@@ -11,7 +11,7 @@ from colours import Colours, draw
 
 from visdiff_local import registry, session
 from visdiff_local.backends.steady import Work
-from visdiff_local.cli import main
+from visdiff_local.cli.main import main
 from visdiff_local.errors import OutOfMemoryError
 from visdiff_local.registry import ModelPool
 from visdiff_local.specs import load_registry

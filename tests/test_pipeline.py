@@ -14,7 +14,7 @@ from PIL import Image, ImageEnhance
 
 from visdiff_local import registry, results
 from visdiff_local.backends import places
-from visdiff_local.cli import main
+from visdiff_local.cli.main import main
 
 RED_AND_BLUE = (["red"] * 9 + ["blue"]) * 3, (["blue"] * 9 + ["red"]) * 3
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from visdiff_local.cli import cli
+from visdiff_local.cli.main import cli
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

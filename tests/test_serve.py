@@ -587,7 +587,7 @@ def test_the_command_writes_a_private_token_and_ends_gracefully(tmp_path: Path) 
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r});"
         "import test_serve; from visdiff_local import registry;"
         "registry.BACKENDS['fake'] = 'test_serve'; test_serve.Echo.slow = 1.0;"
-        "from visdiff_local.cli import main; sys.exit(main(sys.argv[1:]))"
+        "from visdiff_local.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     words = ["serve", "--profile", "echo", "--models", str(tmp_path / "models.toml")]
     words += ["--port", "0", "--token-file", str(token_file)]

@@ -426,7 +426,7 @@ def test_a_disk_that_fills_up_leaves_everything_as_it_was(packed: Path, tmp_path
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
-        "from visdiff_local.cli import main; sys.exit(main(sys.argv[1:]))"
+        "from visdiff_local.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     words = [sys.executable, "-c", code, "models", "import", packed, "--weights", there]
     failed = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)

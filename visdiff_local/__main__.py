@@ -2,6 +2,6 @@
 
 import sys
 
-from visdiff_local.cli import main
+from visdiff_local.cli.main import main
 
 sys.exit(main())

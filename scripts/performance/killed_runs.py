@@ -27,8 +27,8 @@ from _shared import FAKE_MODELS, noisy_pictures
 
 from visdiff_local import run_folder  # noqa: F401 (likewise)
 from visdiff_local.backends import fake  # noqa: F401
-from visdiff_local.cli import main as command_line
-from visdiff_local.commands import display, index, run  # noqa: F401
+from visdiff_local.cli import run, store, tables  # noqa: F401
+from visdiff_local.cli.main import main as command_line
 
 COMPACT_EVERY = 5
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from visdiff_local.commands.options import Option, with_options
+from visdiff_local.cli.options import Option, with_options
 
 if TYPE_CHECKING:
     from rich.table import Table

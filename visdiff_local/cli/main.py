@@ -16,16 +16,16 @@ from visdiff_local.errors import VisdiffError
 
 PROGRAM = "visdiff-local"
 COMMANDS = {
-    "demo": "visdiff_local.commands.run:demo",
-    "run": "visdiff_local.commands.run:run",
-    "test": "visdiff_local.commands.run:test",
-    "report": "visdiff_local.commands.run:report",
-    "bench": "visdiff_local.commands.bench:bench",
-    "sweep": "visdiff_local.commands.sweep:sweep",
-    "models": "visdiff_local.commands.models:models",
-    "index": "visdiff_local.commands.index:index",
-    "serve": "visdiff_local.commands.serve:serve",
-    "doctor": "visdiff_local.commands.doctor:doctor",
+    "demo": "visdiff_local.cli.run:demo",
+    "run": "visdiff_local.cli.run:run",
+    "test": "visdiff_local.cli.run:test",
+    "report": "visdiff_local.cli.run:report",
+    "bench": "visdiff_local.cli.bench:bench",
+    "sweep": "visdiff_local.cli.sweep:sweep",
+    "models": "visdiff_local.cli.models:models",
+    "index": "visdiff_local.cli.store:index",
+    "serve": "visdiff_local.cli.serve:serve",
+    "doctor": "visdiff_local.cli.doctor:doctor",
 }
 INTERRUPTED = 130
 OUT_OF_MEMORY = 4

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from visdiff_local.commands.options import MODELS, STORE, given, with_options
+from visdiff_local.cli.options import MODELS, STORE, given, with_options
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from visdiff_local.commands.options import (
+from visdiff_local.cli.options import (
     MODELS,
     PROPOSING,
     RANKING,

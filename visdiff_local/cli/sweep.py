@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from visdiff_local.commands.options import MODELS, STORE, given, with_options
+from visdiff_local.cli.options import MODELS, STORE, given, with_options
 
 
 @click.command()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from visdiff_local.commands.options import (
+from visdiff_local.cli.options import (
     MODELS,
     OUTPUT,
     PROPOSING,
@@ -116,7 +116,7 @@ def _lines(path: Path) -> tuple[str, ...]:
 
 def _execute(a: str, b: str, options: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
     from visdiff_local import progress, results, session
-    from visdiff_local.commands import display
+    from visdiff_local.cli import tables
 
     config: RunConfig = session.configured(a=a, b=b, **given(options))
     if config.out is None and not as_json:
@@ -127,4 +127,4 @@ def _execute(a: str, b: str, options: dict[str, Any], *, as_json: bool, quiet: b
     if as_json:
         click.echo(results.to_json(outcome.result), nl=False)
     else:
-        display.show(outcome.result, folder)
+        tables.show(outcome.result, folder)
