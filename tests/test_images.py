@@ -37,8 +37,8 @@ from visdiff_local.images import (
     shown,
     split,
 )
-from visdiff_local.images.conditions import parse_condition
 from visdiff_local.images.reading import ReadSet
+from visdiff_local.images.sources.conditions import parse_condition
 from visdiff_local.measure.attributes import measure
 from visdiff_local.types import ImageRef
 

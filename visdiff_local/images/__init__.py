@@ -1,7 +1,7 @@
 """Images: which files make up a set, what their bytes say, and which half each belongs to."""
 
 from visdiff_local.images.ahead import default_workers
-from visdiff_local.images.decode import (
+from visdiff_local.images.decoders.pillow import (
     MAX_PIXELS,
     UnreadableImageError,
     decode,
@@ -17,7 +17,7 @@ from visdiff_local.images.reading import (
     read_set,
     shared_ids,
 )
-from visdiff_local.images.sources import ImageSet
+from visdiff_local.images.sources.open import ImageSet
 from visdiff_local.images.splits import NEAR_DISTANCE, crossing, near_groups, split
 
 __all__ = [

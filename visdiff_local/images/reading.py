@@ -16,13 +16,13 @@ from PIL import Image
 
 from visdiff_local.errors import InputError
 from visdiff_local.images.ahead import ahead
-from visdiff_local.images.decode import (
+from visdiff_local.images.decoders.pillow import (
     UnreadableImageError,
     decode_with_format,
     read_bytes,
     shown,
 )
-from visdiff_local.images.sources import ImageSet
+from visdiff_local.images.sources.open import ImageSet
 from visdiff_local.types import ImageRef, Skipped
 
 _REMEMBER_EVERY = 256

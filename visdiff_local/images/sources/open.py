@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from visdiff_local.errors import InputError
-from visdiff_local.images.decode import shown
+from visdiff_local.images.decoders.pillow import shown
 from visdiff_local.types import ImageRef, Skipped
 
 SUFFIXES = frozenset(
@@ -105,7 +105,7 @@ class ImageSet:
             InputError: a column is missing (the message lists those there are), the condition
                 cannot be understood, or no row is chosen.
         """
-        from visdiff_local.images.tables import read_rows
+        from visdiff_local.images.sources.table import read_rows
 
         table = Path(path).expanduser()
         rows, skipped = read_rows(table, where, paired_by)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visdiff_local.errors import InputError
-from visdiff_local.images.conditions import Condition, parse_condition
-from visdiff_local.images.decode import shown
+from visdiff_local.images.decoders.pillow import shown
+from visdiff_local.images.sources.conditions import Condition, parse_condition
 from visdiff_local.types import Skipped
 
 if TYPE_CHECKING:
