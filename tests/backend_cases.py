@@ -11,8 +11,8 @@ from typing import Any
 
 import tiny
 
-from visdiff_local.registry import BACKENDS, ModelHandle
-from visdiff_local.specs import ModelSpec
+from visdiff_local.models.pool import BACKENDS, ModelHandle
+from visdiff_local.models.specs import ModelSpec
 from visdiff_local.types import ImageRef
 
 SAFETENSORS = {"model.safetensors": ""}

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from visdiff_local.images import decoded
-from visdiff_local.specs import ModelSpec
+from visdiff_local.models.specs import ModelSpec
 from visdiff_local.types import ImageRef
 
 PALETTE = {"red": (200, 40, 40), "green": (40, 160, 40), "blue": (40, 40, 200)}

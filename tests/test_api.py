@@ -10,13 +10,14 @@ import pytest
 from colours import Colours, draw
 
 import visdiff_local
-from visdiff_local import ImageSet, describe_differences, offline, registry
+from visdiff_local import ImageSet, describe_differences, offline
 from visdiff_local.errors import InputError, ProblemsError
+from visdiff_local.models import pool
 
 
 @pytest.fixture(autouse=True)
 def _colours_backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(registry, "BACKENDS", {**registry.BACKENDS, "fake": colours.__name__})
+    monkeypatch.setattr(pool, "BACKENDS", {**pool.BACKENDS, "fake": colours.__name__})
     monkeypatch.setenv("VISDIFF_STORE", str(tmp_path / "store"))
     (tmp_path / "models.toml").write_text(colours.MODELS_TOML)
     monkeypatch.setenv("VISDIFF_MODELS", str(tmp_path / "models.toml"))

@@ -19,17 +19,6 @@ import pytest
 import tiny
 from backend_cases import copied, folder_of, handle, spec_of
 
-from visdiff_local.backends import (
-    _batches,
-    _common,
-    _hf,
-    blip2,
-    llama_server,
-    open_clip,
-    selftest,
-    vlm,
-)
-from visdiff_local.backends import _vlm_inputs as vlm_inputs
 from visdiff_local.errors import (
     MissingDependencyError,
     OutOfMemoryError,
@@ -38,7 +27,10 @@ from visdiff_local.errors import (
     VisdiffError,
     WeightsError,
 )
-from visdiff_local.specs import ModelSpec, load_registry
+from visdiff_local.models.backends import _hf, blip2, files, llama_server, open_clip, selftest, vlm
+from visdiff_local.models.backends import _vlm_inputs as vlm_inputs
+from visdiff_local.models.backends import batches as _batches
+from visdiff_local.models.specs import ModelSpec, load_registry
 
 
 @pytest.fixture(autouse=True)
@@ -183,7 +175,7 @@ def test_shared_prefix_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_grammar_that_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    from visdiff_local.backends._llama_sampling import Grammar
+    from visdiff_local.models.backends._llama_sampling import Grammar
 
     monkeypatch.setattr(Grammar, "allows", lambda self, token: True)
     monkeypatch.setattr(Grammar, "accept", lambda self, token: None)
@@ -272,12 +264,12 @@ def test_checksums_are_remembered_by_size_and_time(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(b"one")
     facts = path.stat()
-    first = _common.sha256(path)
+    first = files.sha256(path)
     path.write_bytes(b"two")
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    assert _common.sha256(path) == first, "the file was read again"
+    assert files.sha256(path) == first, "the file was read again"
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
-    assert _common.sha256(path) != first
+    assert files.sha256(path) != first
 
 
 def test_nothing_heavy_is_imported_for_a_fingerprint() -> None:
@@ -285,7 +277,7 @@ def test_nothing_heavy_is_imported_for_a_fingerprint() -> None:
 
     code = (
         "import sys\n"
-        "from visdiff_local.backends import "
+        "from visdiff_local.models.backends import "
         "blip2, fake, llama_cpp, llama_server, open_clip, vlm\n"
         "heavy = {'torch', 'transformers', 'open_clip', 'llama_cpp', 'bitsandbytes'}\n"
         "print(sorted(heavy & set(sys.modules)))"
@@ -352,10 +344,10 @@ def test_batches_halve_when_memory_runs_out_and_stay_small() -> None:
 
 
 def test_special_tokens_in_a_text_are_broken() -> None:
-    assert _common.defused("a <image> b </s><s>", ["<image>", "<s>", "</s>"]) == (
+    assert files.defused("a <image> b </s><s>", ["<image>", "<s>", "</s>"]) == (
         "a < image> b < /s>< s>"
     )
-    assert _common.defused("plain", []) == "plain"
+    assert files.defused("plain", []) == "plain"
 
 
 def test_pictures_are_padded_and_not_cropped() -> None:

@@ -13,13 +13,14 @@ import pytest
 from colours import Colours, draw
 from PIL import Image
 
-from visdiff_local import errors, registry
+from visdiff_local import errors
 from visdiff_local.cli.main import COMMANDS, main
+from visdiff_local.models import pool
 
 
 @pytest.fixture(autouse=True)
 def _colours_backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(registry, "BACKENDS", {**registry.BACKENDS, "fake": colours.__name__})
+    monkeypatch.setattr(pool, "BACKENDS", {**pool.BACKENDS, "fake": colours.__name__})
     monkeypatch.setenv("VISDIFF_STORE", str(tmp_path / "store"))
     (tmp_path / "models.toml").write_text(colours.MODELS_TOML)
     monkeypatch.setenv("VISDIFF_MODELS", str(tmp_path / "models.toml"))
@@ -262,7 +263,7 @@ def test_doctor_and_models_list_run_anywhere(capsys: pytest.CaptureFixture[str])
 def test_the_default_profile_needs_a_gpu_and_its_weights(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from visdiff_local.specs import load_registry
+    from visdiff_local.models.specs import load_registry
 
     (tmp_path / "models.toml").write_text(
         colours.MODELS_TOML.replace("profiles.colours", "profiles.workstation-24gb").replace(
@@ -270,11 +271,11 @@ def test_the_default_profile_needs_a_gpu_and_its_weights(
         )
     )
     known = load_registry()
-    monkeypatch.setattr(registry, "gpu_present", lambda: True)
-    assert registry.default_profile(known, tmp_path / "weights") == "nano"
+    monkeypatch.setattr(pool, "gpu_present", lambda: True)
+    assert pool.default_profile(known, tmp_path / "weights") == "nano"
     for name in ("eye", "seer", "scribe", "space"):
         (tmp_path / "weights" / name).mkdir(parents=True)
         (tmp_path / "weights" / name / "w.safetensors").touch()
-    assert registry.default_profile(known, tmp_path / "weights") == "workstation-24gb"
-    monkeypatch.setattr(registry, "gpu_present", lambda: False)
-    assert registry.default_profile(known, tmp_path / "weights") == "nano"
+    assert pool.default_profile(known, tmp_path / "weights") == "workstation-24gb"
+    monkeypatch.setattr(pool, "gpu_present", lambda: False)
+    assert pool.default_profile(known, tmp_path / "weights") == "nano"

@@ -8,7 +8,7 @@ import pytest
 from visdiff_local import doctor, offline
 from visdiff_local.cli.main import main
 from visdiff_local.doctor import Finding, examine
-from visdiff_local.specs import load_registry
+from visdiff_local.models.specs import load_registry
 
 
 @pytest.fixture

@@ -9,12 +9,13 @@ import colours
 import pytest
 from colours import Colours, draw
 
-from visdiff_local import registry, session
-from visdiff_local.backends.steady import Work
+from visdiff_local import session
 from visdiff_local.cli.main import main
 from visdiff_local.errors import OutOfMemoryError
-from visdiff_local.registry import ModelPool
-from visdiff_local.specs import load_registry
+from visdiff_local.models import pool as registry
+from visdiff_local.models.pool import ModelPool
+from visdiff_local.models.recovery import Work
+from visdiff_local.models.specs import load_registry
 from visdiff_local.weights import throughput
 from visdiff_local.weights.plan import make_plan
 

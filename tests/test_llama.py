@@ -11,11 +11,11 @@ import pytest
 from backend_cases import folder_of, model
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from visdiff_local.models.backends._llama_engine import Engine
+from visdiff_local.models.backends._llama_sampling import Reply
+from visdiff_local.models.backends._llama_session import Session
 
-from visdiff_local.backends import _answers, _llama_prompts
-from visdiff_local.backends._llama_engine import Engine
-from visdiff_local.backends._llama_sampling import Reply
-from visdiff_local.backends._llama_session import Session
+from visdiff_local.models.backends import _llama_prompts, answers
 
 PROMPTS = [f"is there a red dog in image {i} of two birds? " + "more " * (i % 4) for i in range(12)]
 
@@ -37,7 +37,7 @@ def test_llama_cpp_reads_the_same_next_token_as_its_high_level_api() -> None:
     )
     other.eval(ids)
     logits = np.array(other.scores[len(ids) - 1], dtype=np.float32)
-    wanted = _answers.probabilities(logits[None], llm.option_ids(("yes", "no")))[0]
+    wanted = answers.probabilities(logits[None], llm.option_ids(("yes", "no")))[0]
     np.testing.assert_allclose(llm.choose(PROMPTS, ("yes", "no"))[0], wanted, atol=2e-3)
 
 

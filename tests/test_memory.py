@@ -16,12 +16,12 @@ import tiny
 import torch
 from backend_cases import folder_of, images, spec_of
 
-from visdiff_local import registry
-from visdiff_local.backends import open_clip, vlm
 from visdiff_local.errors import OutOfMemoryError
+from visdiff_local.models import pool as registry
+from visdiff_local.models.backends import open_clip, vlm
+from visdiff_local.models.pool import ModelPool
+from visdiff_local.models.specs import Fit, Profile, Registry, load_registry
 from visdiff_local.progress import Silent
-from visdiff_local.registry import ModelPool
-from visdiff_local.specs import Fit, Profile, Registry, load_registry
 from visdiff_local.steps.roles import Roles
 from visdiff_local.store import Store
 from visdiff_local.types import ImageRef
@@ -380,8 +380,8 @@ def refs(paths: Sequence[Path]) -> list[ImageRef]:
 SHRINKING = """
 import re, resource, sys
 from pathlib import Path
-from visdiff_local.backends import llama_cpp
-from visdiff_local.backends._llama_session import Session
+from visdiff_local.models.backends import llama_cpp
+from visdiff_local.models.backends._llama_session import Session
 import numpy, llama_cpp as library
 import logging
 sys.path.insert(0, sys.argv[2])
@@ -407,10 +407,9 @@ def test_without_memory_for_several_sequences_they_are_computed_in_turn(
 ) -> None:
     """The fault is planted where llama.cpp opens a context of more tokens than one sequence has."""
     import llama_cpp
-
-    from visdiff_local.backends._llama_engine import Engine
-    from visdiff_local.backends._llama_sampling import Choice
-    from visdiff_local.backends._llama_session import Session
+    from visdiff_local.models.backends._llama_engine import Engine
+    from visdiff_local.models.backends._llama_sampling import Choice
+    from visdiff_local.models.backends._llama_session import Session
 
     told = Told()
     path = folder_of("llama-q8_0") / "model.gguf"

@@ -15,8 +15,8 @@ from pathlib import Path
 import colours
 import pytest
 
-from visdiff_local.registry import BUNDLED, find_weights
-from visdiff_local.specs import load_registry
+from visdiff_local.models.pool import BUNDLED, find_weights
+from visdiff_local.models.specs import load_registry
 
 _ADDRESS = re.compile(r'sa_family=(AF_INET6?), .*?inet_(?:addr|pton)\((?:AF_INET6, )?"([^"]+)"')
 _CALL = re.compile(r"\b(connect|sendto|sendmsg|sendmmsg)\(")

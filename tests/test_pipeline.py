@@ -12,16 +12,16 @@ import pytest
 from colours import Colours, draw
 from PIL import Image, ImageEnhance
 
-from visdiff_local import registry, results
-from visdiff_local.backends import places
+from visdiff_local import results
 from visdiff_local.cli.main import main
+from visdiff_local.models import paths, pool
 
 RED_AND_BLUE = (["red"] * 9 + ["blue"]) * 3, (["blue"] * 9 + ["red"]) * 3
 
 
 @pytest.fixture(autouse=True)
 def _colours_backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "BACKENDS", {**registry.BACKENDS, "fake": colours.__name__})
+    monkeypatch.setattr(pool, "BACKENDS", {**pool.BACKENDS, "fake": colours.__name__})
     Colours.reset()
     yield
     Colours.reset()
@@ -329,7 +329,7 @@ def test_domain_statistics_tell_strange_images(place: Path, monkeypatch: Any) ->
     eye = np.eye(colours.DIMENSION, dtype=np.float32)
     strange = {"means": eye[3:5] * 9, "whitening": eye, "threshold": np.ones(1, np.float32)}
     save_file(strange, folder / "domain.safetensors")
-    monkeypatch.setattr(places, "BUNDLED", folder)
+    monkeypatch.setattr(paths, "BUNDLED", folder)
     content = loaded(run(place))
     assert content["outside_domain"] == 1.0
     assert "100% of these images are something else" in " ".join(content["warnings"])
@@ -338,7 +338,7 @@ def test_domain_statistics_tell_strange_images(place: Path, monkeypatch: Any) ->
 def test_the_shipped_fake_backend_plays_every_role(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(registry.BACKENDS, "fake", "visdiff_local.backends.fake")
+    monkeypatch.setitem(pool.BACKENDS, "fake", "visdiff_local.models.backends.fake")
     options = ["--proposer", "caption,image,feature,keyword", "--ranker", "clip>vqa"]
     first = loaded(run(place, *options, "--truth-a", "red", "--refine", "1"))
     assert {d["provenance"]["proposer"] for d in first["differences"]} >= {"caption", "feature"}

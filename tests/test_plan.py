@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from visdiff_local.specs import Registry, load_registry
+from visdiff_local.models.specs import Registry, load_registry
 from visdiff_local.weights import memory, throughput
 from visdiff_local.weights import plan as planning
 from visdiff_local.weights.plan import CPU_BATCH, LARGEST_BATCH, Plan, make_plan
@@ -137,7 +137,7 @@ def test_without_a_gpu_everything_is_on_the_cpu(registry: Registry) -> None:
 
 
 def test_the_largest_batches_are_those_the_backends_start_with() -> None:
-    from visdiff_local.backends import _llama_session, blip2, open_clip, vlm
+    from visdiff_local.models.backends import _llama_session, blip2, open_clip, vlm
 
     assert _llama_session.SLOTS["unified"] == LARGEST_BATCH["llama_cpp"]
     assert _llama_session.SLOTS["streams"] == CPU_BATCH["llama_cpp"]

@@ -23,15 +23,15 @@ import pytest
 import uvicorn
 from backend_cases import folder_of
 from PIL import Image
+from visdiff_local.models.backends._llama_chat import Asked, Turn
 
-from visdiff_local import registry
-from visdiff_local.backends import llama_server
-from visdiff_local.backends._llama_chat import Asked, Turn
-from visdiff_local.registry import ModelPool
+from visdiff_local.models import pool as registry
+from visdiff_local.models.backends import llama_server
+from visdiff_local.models.pool import ModelPool
+from visdiff_local.models.specs import ModelSpec, load_registry
 from visdiff_local.serve.app import build
 from visdiff_local.serve.models import Models
 from visdiff_local.serve.scheduler import BusyError, Scheduler
-from visdiff_local.specs import ModelSpec, load_registry
 from visdiff_local.types import ImageRef
 
 TOML = """

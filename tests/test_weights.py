@@ -16,8 +16,8 @@ from small_hub import COMMIT, SmallHub
 
 import visdiff_local
 from visdiff_local.errors import UsageError, WeightsError
-from visdiff_local.registry import find_weights
-from visdiff_local.specs import ModelSpec, load_registry
+from visdiff_local.models.pool import find_weights
+from visdiff_local.models.specs import ModelSpec, load_registry
 from visdiff_local.weights import disk
 from visdiff_local.weights.choose import choose
 from visdiff_local.weights.import_ import import_pack

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Literal
 
 from visdiff_local import offline
-from visdiff_local.registry import (
+from visdiff_local.models.pool import (
     WITHOUT_WEIGHTS,
     default_profile,
     find_weights,
     gpu_present,
     weights_roots,
 )
-from visdiff_local.specs import ROLES, ModelSpec, Profile, Registry
+from visdiff_local.models.specs import ROLES, ModelSpec, Profile, Registry
 from visdiff_local.store import default_folder
 from visdiff_local.weights.plan import found_gpu_gib, make_plan
 

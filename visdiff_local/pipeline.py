@@ -10,8 +10,8 @@ import numpy as np
 
 from visdiff_local.config import RunConfig
 from visdiff_local.images import ImageSet
+from visdiff_local.models.pool import ModelPool
 from visdiff_local.progress import Progress
-from visdiff_local.registry import ModelPool
 from visdiff_local.stages import assess
 from visdiff_local.steps import account, confounds, find, prove, sets, warn
 from visdiff_local.steps.roles import Roles

@@ -11,9 +11,9 @@ from typing import Any, Self
 from visdiff_local import pipeline, run_folder
 from visdiff_local.config import RunConfig
 from visdiff_local.images import ImageSet
+from visdiff_local.models.pool import ModelPool, choose_profile, default_profile, gpu_present
+from visdiff_local.models.specs import ROLES, load_registry
 from visdiff_local.progress import Progress, Silent
-from visdiff_local.registry import ModelPool, choose_profile, default_profile, gpu_present
-from visdiff_local.specs import ROLES, load_registry
 from visdiff_local.steps.roles import Roles
 from visdiff_local.store import Store
 from visdiff_local.types import RunResult

@@ -28,15 +28,15 @@ import numpy as np
 import random_models
 from _shared import Seconds, best, timed
 from llama_cpp import Llama
+from visdiff_local.models.backends.llama_cpp import LlamaCpp, open_model
 
 from visdiff_local import prompts
-from visdiff_local.backends import _answers
-from visdiff_local.backends.llama_cpp import LlamaCpp, open_model
 from visdiff_local.bench.scenes.language.language import caption, phrase
 from visdiff_local.bench.scenes.language.vocabulary import SAYABLE
 from visdiff_local.bench.scenes.world import sample_scene
-from visdiff_local.registry import weights_folder
-from visdiff_local.specs import ModelSpec, load_registry
+from visdiff_local.models.backends import answers
+from visdiff_local.models.pool import weights_folder
+from visdiff_local.models.specs import ModelSpec, load_registry
 
 CHECKED = 100
 """Questions whose probabilities are compared; the others only take time."""
@@ -166,7 +166,7 @@ def largest_difference(
         model.reset()
         model.eval(tokens)
         logits = model.scores[len(tokens) - 1][None, :]
-        singly.append(_answers.probabilities(logits, ids)[0, 0])
+        singly.append(answers.probabilities(logits, ids)[0, 0])
     if np.mean(np.isnan(singly) != np.isnan(batched)) > unlike:
         return math.inf
     return float(np.nanmax(np.abs(np.array(singly) - batched), initial=0.0))

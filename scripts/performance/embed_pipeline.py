@@ -22,9 +22,9 @@ import open_clip
 import torch
 from _shared import noisy_pictures
 
-from visdiff_local.backends.open_clip import OpenClip
 from visdiff_local.images import ImageSet, decode, read_set
 from visdiff_local.measure import measure
+from visdiff_local.models.backends.open_clip import OpenClip
 from visdiff_local.types import ImageRef
 
 INPUT = 224

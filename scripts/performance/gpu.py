@@ -103,8 +103,8 @@ def clip(folder: Path, refs: list[Any], tiny: bool, device: str) -> list[Row]:
     import random_models
     import torch
 
-    from visdiff_local.backends import open_clip as backend
-    from visdiff_local.specs import ModelSpec
+    from visdiff_local.models.backends import open_clip as backend
+    from visdiff_local.models.specs import ModelSpec
 
     where = random_models.clip(folder / "clip", tiny, device)
     precision = "fp16" if device == "cuda" else "fp32"
@@ -129,8 +129,8 @@ def vision_language(case: str, folder: Path, refs: list[Any], tiny: bool, device
     """Captions and P(yes), by the backend and by plain transformers, on the same quantization."""
     import random_models
 
-    from visdiff_local.backends import blip2, vlm
-    from visdiff_local.specs import ModelSpec
+    from visdiff_local.models.backends import blip2, vlm
+    from visdiff_local.models.specs import ModelSpec
 
     kind, _, wanted = case.partition("-")
     quantization = (wanted or "nf4") if device == "cuda" else "fp32"
@@ -194,8 +194,8 @@ def llama(folder: Path, tiny: bool, device: str) -> list[Row]:
     import llama_cpp
     import random_models
 
-    from visdiff_local.backends import llama_cpp as backend
-    from visdiff_local.specs import ModelSpec
+    from visdiff_local.models.backends import llama_cpp as backend
+    from visdiff_local.models.specs import ModelSpec
 
     where = random_models.llama(folder / "llama", tiny)
     spec = ModelSpec(name="llama", backend="llama_cpp", context=2048)

@@ -13,17 +13,17 @@ import time
 from pathlib import Path
 
 import numpy as np
+from visdiff_local.models.backends.vlm import Vlm, open_model
 
 from visdiff_local import prompts
-from visdiff_local.backends import _answers
-from visdiff_local.backends.vlm import Vlm, open_model
 from visdiff_local.bench.scenes.drawing.render import render
 from visdiff_local.bench.scenes.language.language import phrase
 from visdiff_local.bench.scenes.language.vocabulary import SAYABLE
 from visdiff_local.bench.scenes.world import sample_scene
 from visdiff_local.images import ImageSet, decoded
-from visdiff_local.registry import weights_folder
-from visdiff_local.specs import load_registry
+from visdiff_local.models.backends import answers
+from visdiff_local.models.pool import weights_folder
+from visdiff_local.models.specs import load_registry
 from visdiff_local.types import ImageRef
 
 
@@ -59,7 +59,7 @@ def one_by_one(model: Vlm, images: list[ImageRef], asked: list[str]) -> np.ndarr
             model.direct_logits([model.make.inputs(model.make.wrap(question).whole, [picture])])
             for question in asked
         ]
-        rows.append(_answers.probabilities(np.concatenate(logits), model.yes_no)[:, 0])
+        rows.append(answers.probabilities(np.concatenate(logits), model.yes_no)[:, 0])
     return np.stack(rows)
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from PIL import Image
 
-from visdiff_local.backends._common import dependency, opening, pick_device, weight_files
 from visdiff_local.errors import WeightsError
+from visdiff_local.models.backends.files import dependency, opening, pick_device, weight_files
+from visdiff_local.models.specs import ModelSpec
 from visdiff_local.protocols import FloatArray
-from visdiff_local.specs import ModelSpec
 
 IMAGE_BACKEND = "pil"
 """Pinned, since torchvision resizes to slightly other pixels; part of the fingerprint."""

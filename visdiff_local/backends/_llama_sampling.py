@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from visdiff_local.backends import _answers
 from visdiff_local.errors import UsageError
+from visdiff_local.models.backends import answers
 from visdiff_local.protocols import FloatArray
 
 MIN_P = 0.05
@@ -47,7 +47,7 @@ class Choice:
         self.shares = np.full(len(options), np.nan, dtype=np.float32)
 
     def read(self, logits: FloatArray) -> None:
-        self.shares = _answers.probabilities(logits[None], self._options)[0]
+        self.shares = answers.probabilities(logits[None], self._options)[0]
 
 
 class Grammar:

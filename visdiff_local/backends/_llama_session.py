@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from visdiff_local.models.backends._llama_prompts import BATCH
+from visdiff_local.models.backends._llama_vocabulary import Vocabulary
 
-from visdiff_local.backends._batches import quiet
-from visdiff_local.backends._common import dependency
-from visdiff_local.backends._llama_prompts import BATCH
-from visdiff_local.backends._llama_vocabulary import Vocabulary
 from visdiff_local.errors import MissingDependencyError, OutOfMemoryError, WeightsError
+from visdiff_local.models.backends.batches import quiet
+from visdiff_local.models.backends.files import dependency
 from visdiff_local.protocols import FloatArray
 
 Layout = Literal["unified", "streams", "single"]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image, ImageOps
+from visdiff_local.models.backends._hf import Opened, squared
 
-from visdiff_local.backends._common import defused
-from visdiff_local.backends._hf import Opened, squared
 from visdiff_local.errors import UsageError, WeightsError
+from visdiff_local.models.backends.files import defused
 
 MOST_PIXELS = 1024 * 1024
 """Models that look at pictures in their own size get no more than this; a photograph of 12

@@ -15,12 +15,12 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
-from visdiff_local.backends import _answers, _hf, selftest
-from visdiff_local.backends._batches import Batches, quiet
-from visdiff_local.backends._common import DECODING, defused, fingerprint_of, prepared
 from visdiff_local.errors import WeightsError
+from visdiff_local.models.backends import _hf, answers, selftest
+from visdiff_local.models.backends.batches import Batches, quiet
+from visdiff_local.models.backends.files import DECODING, defused, fingerprint_of, prepared
+from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.protocols import FloatArray
-from visdiff_local.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.types import ImageRef
 
 _BATCH = {"cuda": 64, "cpu": 8}
@@ -30,7 +30,7 @@ _FEATURE_TOP_P = 0.9
 
 
 def fingerprint(spec: ModelSpec, folder: Path) -> str:
-    """See :func:`visdiff_local.backends._common.fingerprint_of`; imports nothing heavy."""
+    """See :func:`visdiff_local.models.backends.files.fingerprint_of`; imports nothing heavy."""
     return fingerprint_of(
         spec,
         folder,
@@ -84,7 +84,7 @@ class Blip2:
         self._max_new_tokens = spec.max_new_tokens
         self._batches = Batches(_BATCH[opened.device], fit.batch, say)
         coder = _hf.token_coder(opened.tokenizer)
-        self._yes_no = _answers.answer_ids(*coder, ("yes", "no"))
+        self._yes_no = answers.answer_ids(*coder, ("yes", "no"))
 
     def __enter__(self) -> Self:
         return self
@@ -111,7 +111,7 @@ class Blip2:
         def work(pixels: list[Any]) -> list[FloatArray]:
             features = self._features(self._vision(pixels))
             columns = [
-                _answers.probabilities(self._next_logits(features, tokens), self._yes_no)[:, 0]
+                answers.probabilities(self._next_logits(features, tokens), self._yes_no)[:, 0]
                 for tokens in wrapped
             ]
             return list(np.stack(columns, axis=1))

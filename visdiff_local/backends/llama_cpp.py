@@ -1,7 +1,7 @@
 """A GGUF language model in this process, by llama-cpp-python.
 
 Prompts of one call share the computation of what they begin with, and are decoded together; see
-:mod:`visdiff_local.backends._llama_engine`. Where memory runs out meanwhile, less is computed at a
+:mod:`visdiff_local.models.backends._llama_engine`. Where memory runs out meanwhile, less is computed at a
 time and the call is made again.
 """
 
@@ -12,11 +12,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 import numpy as np
-
-from visdiff_local.backends import _answers, selftest
-from visdiff_local.backends._batches import quiet
-from visdiff_local.backends._common import fingerprint_of, opening, seeded, unique, weight_files
-from visdiff_local.backends._llama_chat import (
+from visdiff_local.models.backends._llama_chat import (
     Asked,
     Chat,
     Format,
@@ -25,9 +21,9 @@ from visdiff_local.backends._llama_chat import (
     Turn,
     chat_format,
 )
-from visdiff_local.backends._llama_engine import Engine
-from visdiff_local.backends._llama_prompts import Reader
-from visdiff_local.backends._llama_sampling import (
+from visdiff_local.models.backends._llama_engine import Engine
+from visdiff_local.models.backends._llama_prompts import Reader
+from visdiff_local.models.backends._llama_sampling import (
     MIN_P,
     Chances,
     Choice,
@@ -35,16 +31,26 @@ from visdiff_local.backends._llama_sampling import (
     Reply,
     gbnf_of,
 )
-from visdiff_local.backends._llama_session import Session
+from visdiff_local.models.backends._llama_session import Session
+
 from visdiff_local.errors import OutOfMemoryError, SelfTestError, UsageError, WeightsError
+from visdiff_local.models.backends import answers, selftest
+from visdiff_local.models.backends.batches import quiet
+from visdiff_local.models.backends.files import (
+    fingerprint_of,
+    opening,
+    seeded,
+    unique,
+    weight_files,
+)
+from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.protocols import FloatArray
-from visdiff_local.specs import UNPLANNED, Fit, ModelSpec
 
 AnyReader = TypeVar("AnyReader", bound=Reader)
 
 
 def fingerprint(spec: ModelSpec, folder: Path) -> str:
-    """See :func:`visdiff_local.backends._common.fingerprint_of`; imports nothing heavy."""
+    """See :func:`visdiff_local.models.backends.files.fingerprint_of`; imports nothing heavy."""
     return fingerprint_of(spec, folder, chat=spec.chat, min_p=MIN_P)
 
 
@@ -249,7 +255,7 @@ class LlamaCpp:
 
     def option_ids(self, options: Sequence[str]) -> list[list[int]]:
         """The tokens that stand for each option alone."""
-        return _answers.answer_ids(
+        return answers.answer_ids(
             self.engine.vocabulary.tokenize, self.engine.vocabulary.text, options
         )
 

@@ -21,11 +21,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from visdiff_local.backends import _answers
-from visdiff_local.backends._common import dependency, digest_of, unique
 from visdiff_local.errors import UsageError, WeightsError
+from visdiff_local.models.backends import answers
+from visdiff_local.models.backends.files import dependency, digest_of, unique
+from visdiff_local.models.specs import ModelSpec
 from visdiff_local.protocols import FloatArray
-from visdiff_local.specs import ModelSpec
 
 _AT_ONCE = 8
 _SECONDS = 600.0
@@ -222,6 +222,6 @@ def _shares(likeliest: Mapping[str, float], options: Sequence[str]) -> FloatArra
         word = token.strip().lower()
         for place, option in enumerate(options):
             mass[place] += np.exp(logprob) if word == option.lower() else 0.0
-    enough = mass.sum() >= _answers.LEAST_MASS
+    enough = mass.sum() >= answers.LEAST_MASS
     shares = mass / mass.sum() if enough else np.full(len(options), np.nan)
     return shares.astype(np.float32)

@@ -18,16 +18,16 @@ from typing import Any, Self
 
 import numpy as np
 from PIL import Image
+from visdiff_local.models.backends._vlm_inputs import Inputs, Wrapped
 
-from visdiff_local.backends import _answers, _hf, selftest
-from visdiff_local.backends import _vlm_inputs as vlm_inputs
-from visdiff_local.backends._batches import Batches, is_out_of_memory, quiet
-from visdiff_local.backends._common import DECODING, fingerprint_of, prepared
-from visdiff_local.backends._vlm_inputs import Inputs, Wrapped
 from visdiff_local.errors import SelfTestError, UsageError
 from visdiff_local.images import decoded
+from visdiff_local.models.backends import _hf, answers, selftest
+from visdiff_local.models.backends import _vlm_inputs as vlm_inputs
+from visdiff_local.models.backends.batches import Batches, is_out_of_memory, quiet
+from visdiff_local.models.backends.files import DECODING, fingerprint_of, prepared
+from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.protocols import FloatArray
-from visdiff_local.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.types import ImageRef
 
 _BATCH = {"cuda": 16, "cpu": 4}
@@ -38,7 +38,7 @@ _PROPOSAL_TEMPERATURE = 0.7
 
 
 def fingerprint(spec: ModelSpec, folder: Path) -> str:
-    """See :func:`visdiff_local.backends._common.fingerprint_of`; imports nothing heavy."""
+    """See :func:`visdiff_local.models.backends.files.fingerprint_of`; imports nothing heavy."""
     return fingerprint_of(
         spec,
         folder,
@@ -98,7 +98,7 @@ class Vlm:
         self._max_new_tokens = spec.max_new_tokens
         self._batches = Batches(_BATCH[opened.device], fit.batch, say)
         self._questions = Batches(_QUESTIONS[opened.device], say=say)
-        self.yes_no = _answers.answer_ids(*_hf.token_coder(opened.tokenizer), ("yes", "no"))
+        self.yes_no = answers.answer_ids(*_hf.token_coder(opened.tokenizer), ("yes", "no"))
 
     def __enter__(self) -> Self:
         return self
@@ -173,7 +173,7 @@ class Vlm:
 
     # ---- P(yes) ----------------------------------------------------------------------------------
 
-    def _answers(self, batch: list[Inputs], tails: list[list[int]]) -> list[FloatArray]:
+    def answers(self, batch: list[Inputs], tails: list[list[int]]) -> list[FloatArray]:
         """P(yes) of every question: one (m,) an image, in the order of the batch."""
         shared = vlm_inputs.common_start(tails)
         own = [tail[shared:] for tail in tails]
@@ -182,7 +182,7 @@ class Vlm:
             items = [vlm_inputs.extend(batch[place], tails[0][:shared]) for place in places]
             logits = self._tail_logits(vlm_inputs.collate(items, self._pad), own)
             for place, of_image in zip(places, logits, strict=True):
-                rows[place] = _answers.probabilities(of_image, self.yes_no)[:, 0]
+                rows[place] = answers.probabilities(of_image, self.yes_no)[:, 0]
         return [rows[place] for place in range(len(batch))]
 
     def _tail_logits(self, prefix: Inputs, tails: list[list[int]]) -> FloatArray:

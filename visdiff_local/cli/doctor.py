@@ -19,7 +19,7 @@ def doctor(
     from dataclasses import asdict
 
     from visdiff_local.doctor import examine
-    from visdiff_local.specs import load_registry
+    from visdiff_local.models.specs import load_registry
 
     place = _path(weights)
     registry = load_registry(_path(file), place)

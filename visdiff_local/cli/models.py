@@ -12,7 +12,7 @@ from visdiff_local.cli.options import Option, with_options
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from visdiff_local.specs import ModelSpec, Profile, Registry
+    from visdiff_local.models.specs import ModelSpec, Profile, Registry
     from visdiff_local.weights.plan import Plan, StagePlan
 
 _GB = 1e9
@@ -38,7 +38,7 @@ def models() -> None:
 @with_options(_WHERE, _JSON)
 def list_models(file: str | None, weights: str | None, as_json: bool) -> None:
     """Profiles and models, and where their weights are."""
-    from visdiff_local.registry import BUNDLED
+    from visdiff_local.models.pool import BUNDLED
 
     registry = _registry(file, weights)
     if as_json:
@@ -96,7 +96,7 @@ def verify(names: tuple[str, ...], file: str | None, weights: str | None, as_jso
     from dataclasses import asdict
 
     from visdiff_local.errors import WeightsError
-    from visdiff_local.registry import WITHOUT_WEIGHTS, find_weights, weights_folder
+    from visdiff_local.models.pool import WITHOUT_WEIGHTS, find_weights, weights_folder
     from visdiff_local.weights import verify as checking
 
     place = _path(weights)
@@ -145,7 +145,7 @@ def fetch(names: tuple[str, ...], to: str, file: str | None) -> None:
 @with_options(_WHERE)
 def pack(names: tuple[str, ...], to: str, file: str | None, weights: str | None) -> None:
     """Put whole models into one folder or tar, to be carried to a machine with no network."""
-    from visdiff_local.registry import WITHOUT_WEIGHTS, weights_folder
+    from visdiff_local.models.pool import WITHOUT_WEIGHTS, weights_folder
     from visdiff_local.weights.pack import pack as write
 
     registry = _registry(file, weights)
@@ -223,7 +223,7 @@ def _placement(stage: "StagePlan") -> str:
 
 
 def _registry(file: str | None, weights: str | None) -> "Registry":
-    from visdiff_local.specs import load_registry
+    from visdiff_local.models.specs import load_registry
 
     return load_registry(file, weights)
 
@@ -233,7 +233,7 @@ def _path(text: str | None) -> Path | None:
 
 
 def _members(registry: "Registry", profile: "Profile") -> "list[ModelSpec]":
-    from visdiff_local.specs import ROLES
+    from visdiff_local.models.specs import ROLES
 
     return [registry.model(profile.model_of(role)) for role in ROLES]
 
@@ -256,14 +256,14 @@ def _profiles(registry: "Registry", names: Iterable[str]) -> "tuple[Profile, ...
 
 def _any_folder(spec: "ModelSpec", place: Path | None) -> Path | None:
     """The model's folder even where a file is missing in it, so that the file can be named."""
-    from visdiff_local.registry import weights_roots
+    from visdiff_local.models.pool import weights_roots
 
     folders = (root / (spec.folder or spec.name) for root in weights_roots(place))
     return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def _where(spec: "ModelSpec", weights: str | None) -> str:
-    from visdiff_local.registry import WITHOUT_WEIGHTS, find_weights
+    from visdiff_local.models.pool import WITHOUT_WEIGHTS, find_weights
 
     if spec.backend in WITHOUT_WEIGHTS:
         return "needs none"

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from visdiff_local.backends._llama_chat import Asked, Chat, Generated
 from visdiff_local.errors import UsageError
+from visdiff_local.models.backends._llama_chat import Asked, Chat, Generated
+from visdiff_local.models.pool import ModelPool
+from visdiff_local.models.specs import ROLES, ModelSpec, Role
 from visdiff_local.protocols import Captioner, Embedder, FloatArray, ImageProposer
-from visdiff_local.registry import ModelPool
 from visdiff_local.serve.messages import ChatRequest, RefusedError, Wish
 from visdiff_local.serve.scheduler import Scheduler
-from visdiff_local.specs import ROLES, ModelSpec, Role
 from visdiff_local.types import ImageRef
 
 Reply = asyncio.Future[Any]

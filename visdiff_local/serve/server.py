@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from visdiff_local.backends._common import cache_folder, dependency
 from visdiff_local.errors import UsageError
-from visdiff_local.registry import ModelPool
+from visdiff_local.models.backends.files import cache_folder, dependency
+from visdiff_local.models.pool import ModelPool
 
 HOST = "127.0.0.1"
 PORT = 8177

@@ -5,7 +5,7 @@ from contextlib import suppress
 from importlib import metadata
 
 from visdiff_local.config import RunConfig
-from visdiff_local.domain import outside
+from visdiff_local.models.domain import outside
 from visdiff_local.steps.roles import Roles
 from visdiff_local.steps.sets import Sets
 from visdiff_local.types import RunInfo

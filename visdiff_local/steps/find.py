@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 
 from visdiff_local.config import RunConfig
+from visdiff_local.models.specs import Role
 from visdiff_local.protocols import FloatArray
-from visdiff_local.specs import Role
 from visdiff_local.stages import dedupe, propose, rank, sample
 from visdiff_local.stages.caption import caption_images
 from visdiff_local.stages.keyword import from_keywords

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from visdiff_local import domain
-from visdiff_local.domain import Domain
 from visdiff_local.errors import UsageError
+from visdiff_local.models import domain
+from visdiff_local.models.domain import Domain
+from visdiff_local.models.pool import ModelHandle, ModelPool
+from visdiff_local.models.specs import ROLES, Role
 from visdiff_local.progress import Progress, Silent
-from visdiff_local.registry import ModelHandle, ModelPool
-from visdiff_local.specs import ROLES, Role
 from visdiff_local.store import Store
 from visdiff_local.store.cached import (
     CachedCaptioner,

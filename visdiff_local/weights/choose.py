@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 
-from visdiff_local import domain
-from visdiff_local.backends._common import SETTINGS, WEIGHTS
 from visdiff_local.errors import WeightsError
-from visdiff_local.specs import ModelSpec
+from visdiff_local.models import domain
+from visdiff_local.models.backends.files import SETTINGS, WEIGHTS
+from visdiff_local.models.specs import ModelSpec
 
 _CLIP = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")
 _INDEX = "model.safetensors.index.json"

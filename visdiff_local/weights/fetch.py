@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from visdiff_local import offline
-from visdiff_local.backends._common import dependency
 from visdiff_local.errors import UsageError, WeightsError
-from visdiff_local.specs import ModelSpec, Profile
+from visdiff_local.models.backends.files import dependency
+from visdiff_local.models.specs import ModelSpec, Profile
 from visdiff_local.weights import disk
 from visdiff_local.weights.choose import choose
 from visdiff_local.weights.manifest import write_catalog

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from visdiff_local.errors import WeightsError
 from visdiff_local.files import write_whole
-from visdiff_local.specs import ModelSpec, Profile
+from visdiff_local.models.specs import ModelSpec, Profile
 
 NAME = "manifest.json"
 CATALOG = "models.toml"

@@ -6,7 +6,7 @@ most that are alive at once: the residual stream, queries, keys, values and atte
 its n × n matrix. Keys and values are 16 bits: 2 × layers × kv_width × 2 bytes a token.
 """
 
-from visdiff_local.specs import ModelSpec, Size, Vision
+from visdiff_local.models.specs import ModelSpec, Size, Vision
 
 GIB = 1 << 30
 NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)

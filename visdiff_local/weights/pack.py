@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from visdiff_local import domain
-from visdiff_local.backends._common import sha256
 from visdiff_local.errors import UsageError
 from visdiff_local.files import sync, write_whole
-from visdiff_local.specs import ModelSpec, Profile
+from visdiff_local.models import domain
+from visdiff_local.models.backends.files import sha256
+from visdiff_local.models.specs import ModelSpec, Profile
 from visdiff_local.weights import disk
 from visdiff_local.weights.choose import choose
 from visdiff_local.weights.manifest import NAME, FileRecord, Manifest, PackedModel

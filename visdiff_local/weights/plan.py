@@ -13,8 +13,8 @@ from itertools import combinations
 from math import floor
 from typing import Any, Literal
 
-from visdiff_local.registry import gpu_present
-from visdiff_local.specs import BackendName, Fit, ModelSpec, Profile, Registry, Role
+from visdiff_local.models.pool import gpu_present
+from visdiff_local.models.specs import BackendName, Fit, ModelSpec, Profile, Registry, Role
 from visdiff_local.weights import throughput
 from visdiff_local.weights.memory import (
     GIB,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visdiff_local.errors import WeightsError
-from visdiff_local.specs import ModelSpec
+from visdiff_local.models.specs import ModelSpec
 from visdiff_local.weights.choose import choose
 
 CHUNK = 1 << 22

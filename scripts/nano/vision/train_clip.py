@@ -28,7 +28,7 @@ from scripts.nano.vision.truths import all_true, random_assertions, say
 from scripts.nano.words import corpus, word_tokenizer
 from visdiff_local.bench.scenes.language.language import phrase
 from visdiff_local.bench.scenes.language.vocabulary import SAYABLE
-from visdiff_local.domain import Domain, distances
+from visdiff_local.models.domain import Domain, distances
 from visdiff_local.stats import auroc
 
 DIMENSION, CONTEXT, VOCABULARY, EOS = 256, 40, 2048, 2
@@ -193,7 +193,7 @@ def write(model: nn.Module, tokenizer, cfg: dict[str, object], known: torch.Tens
 
 
 def domain_statistics(known: np.ndarray, clusters: int = 1024) -> dict[str, torch.Tensor]:
-    """Cluster means and the whitening they share, as ``visdiff_local.domain`` reads them."""
+    """Cluster means and the whitening they share, as ``visdiff_local.models.domain`` reads them."""
     means, nearest = kmeans2(known, clusters, minit="random", seed=0, iter=8)
     values, vectors = np.linalg.eigh(np.cov((known - means[nearest]).T))
     whitening = (vectors / np.sqrt(values + 1e-4 * values.max())).T

@@ -173,7 +173,7 @@ class Registry(_Strict):
 
 def bundled_models_toml() -> Path:
     """The models.toml that ships with the program: in the wheel, or beside the package."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     inside = package / "models.toml"
     return inside if inside.exists() else package.parent / "models.toml"
 

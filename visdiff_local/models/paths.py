@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from visdiff_local.errors import WeightsError
-from visdiff_local.specs import BackendName, ModelSpec
+from visdiff_local.models.specs import BackendName, ModelSpec
 
 WITHOUT_WEIGHTS: tuple[BackendName, ...] = ("fake", "llama_server")
 BUNDLED = Path(__file__).parents[1] / "assets" / "nano"

@@ -16,9 +16,10 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
-from visdiff_local.backends import selftest
-from visdiff_local.backends._batches import Batches, quiet
-from visdiff_local.backends._common import (
+from visdiff_local.errors import SelfTestError, UsageError, WeightsError
+from visdiff_local.models.backends import selftest
+from visdiff_local.models.backends.batches import Batches, quiet
+from visdiff_local.models.backends.files import (
     DECODING,
     dependency,
     fingerprint_of,
@@ -28,9 +29,8 @@ from visdiff_local.backends._common import (
     unique,
     weight_files,
 )
-from visdiff_local.errors import SelfTestError, UsageError, WeightsError
+from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.protocols import FloatArray
-from visdiff_local.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.types import ImageRef
 
 CONFIG = "open_clip_config.json"
@@ -42,7 +42,7 @@ _PREFERRED = tuple(
 
 
 def fingerprint(spec: ModelSpec, folder: Path) -> str:
-    """See :func:`visdiff_local.backends._common.fingerprint_of`; imports nothing heavy."""
+    """See :func:`visdiff_local.models.backends.files.fingerprint_of`; imports nothing heavy."""
     return fingerprint_of(spec, folder, images=DECODING)
 
 

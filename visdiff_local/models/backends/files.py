@@ -18,7 +18,6 @@ import numpy as np
 import platformdirs
 from PIL import Image
 
-from visdiff_local.backends._batches import is_out_of_memory
 from visdiff_local.errors import (
     MissingDependencyError,
     OutOfMemoryError,
@@ -28,7 +27,8 @@ from visdiff_local.errors import (
 )
 from visdiff_local.images import decoded
 from visdiff_local.images.ahead import ahead
-from visdiff_local.specs import ModelSpec
+from visdiff_local.models.backends.batches import is_out_of_memory
+from visdiff_local.models.specs import ModelSpec
 from visdiff_local.types import ImageRef
 
 Item = TypeVar("Item")

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from visdiff_local.backends._common import digest_of, recall, remember
 from visdiff_local.errors import SelfTestError
+from visdiff_local.models.backends.files import digest_of, recall, remember
 
 Floats = npt.NDArray[np.float32]
 _LIBRARIES = ("torch", "transformers", "bitsandbytes", "open_clip_torch", "llama-cpp-python")

@@ -12,15 +12,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
-from visdiff_local.backends._batches import quiet
-from visdiff_local.backends.places import BUNDLED as BUNDLED
-from visdiff_local.backends.places import WITHOUT_WEIGHTS as WITHOUT_WEIGHTS
-from visdiff_local.backends.places import find_weights as find_weights
-from visdiff_local.backends.places import weights_folder as weights_folder
-from visdiff_local.backends.places import weights_roots as weights_roots
-from visdiff_local.backends.steady import Alone, Holder, Steady, Work, advised, attempt, lowered
 from visdiff_local.errors import OutOfMemoryError, UsageError
-from visdiff_local.specs import (
+from visdiff_local.models.backends.batches import quiet
+from visdiff_local.models.paths import BUNDLED as BUNDLED
+from visdiff_local.models.paths import WITHOUT_WEIGHTS as WITHOUT_WEIGHTS
+from visdiff_local.models.paths import find_weights as find_weights
+from visdiff_local.models.paths import weights_folder as weights_folder
+from visdiff_local.models.paths import weights_roots as weights_roots
+from visdiff_local.models.recovery import Alone, Holder, Steady, Work, advised, attempt, lowered
+from visdiff_local.models.specs import (
     UNPLANNED,
     BackendName,
     Fit,
@@ -31,12 +31,12 @@ from visdiff_local.specs import (
 )
 
 BACKENDS: Mapping[BackendName, str] = {
-    "blip2": "visdiff_local.backends.blip2",
-    "vlm": "visdiff_local.backends.vlm",
-    "open_clip": "visdiff_local.backends.open_clip",
-    "llama_cpp": "visdiff_local.backends.llama_cpp",
-    "llama_server": "visdiff_local.backends.llama_server",
-    "fake": "visdiff_local.backends.fake",
+    "blip2": "visdiff_local.models.backends.blip2",
+    "vlm": "visdiff_local.models.backends.vlm",
+    "open_clip": "visdiff_local.models.backends.open_clip",
+    "llama_cpp": "visdiff_local.models.backends.llama_cpp",
+    "llama_server": "visdiff_local.models.backends.llama_server",
+    "fake": "visdiff_local.models.backends.fake",
 }
 """Each module offers ``fingerprint(spec, folder)`` and ``open_model(spec, folder, device=…)``, to
 which those that have weights add ``fit`` and ``say``."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
-from visdiff_local.backends._batches import empty_cuda_cache, is_out_of_memory
 from visdiff_local.errors import OutOfMemoryError
-from visdiff_local.specs import UNPLANNED, Fit, ModelSpec, Role
+from visdiff_local.models.backends.batches import empty_cuda_cache, is_out_of_memory
+from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec, Role
 
 VERBS: Mapping[str, Role | None] = {
     "caption": "captioner",

@@ -12,10 +12,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from visdiff_local.backends._common import digest_of, seeded
 from visdiff_local.errors import UsageError
+from visdiff_local.models.backends.files import digest_of, seeded
+from visdiff_local.models.specs import ModelSpec
 from visdiff_local.protocols import FloatArray
-from visdiff_local.specs import ModelSpec
 from visdiff_local.types import ImageRef
 
 DIMENSION = 64
