@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image, ImageOps
-from visdiff_local.models.backends._hf import Opened, squared
 
 from visdiff_local.errors import UsageError, WeightsError
+from visdiff_local.models.backends._hf import Opened, squared
 from visdiff_local.models.backends.files import defused
 
 MOST_PIXELS = 1024 * 1024

@@ -18,12 +18,12 @@ from typing import Any, Self
 
 import numpy as np
 from PIL import Image
-from visdiff_local.models.backends._vlm_inputs import Inputs, Wrapped
 
 from visdiff_local.errors import SelfTestError, UsageError
 from visdiff_local.images import decoded
 from visdiff_local.models.backends import _hf, answers, selftest
 from visdiff_local.models.backends import _vlm_inputs as vlm_inputs
+from visdiff_local.models.backends._vlm_inputs import Inputs, Wrapped
 from visdiff_local.models.backends.batches import Batches, is_out_of_memory, quiet
 from visdiff_local.models.backends.files import DECODING, fingerprint_of, prepared
 from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
