@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from visdiff_local.errors import UsageError
 from visdiff_local.models.backends._llama_lanes import Lanes
 from visdiff_local.models.backends._llama_prompts import (
     BATCH,
@@ -29,8 +30,6 @@ from visdiff_local.models.backends._llama_prompts import (
     planned,
 )
 from visdiff_local.models.backends._llama_session import Row, Session
-
-from visdiff_local.errors import UsageError
 
 LEAST_REPLY = 32
 """Tokens: a prompt that leaves less of the context than this is an error, not a cut reply."""

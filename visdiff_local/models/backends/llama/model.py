@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 import numpy as np
+
+from visdiff_local.errors import OutOfMemoryError, SelfTestError, UsageError, WeightsError
+from visdiff_local.models.backends import answers, selftest
 from visdiff_local.models.backends._llama_chat import (
     Asked,
     Chat,
@@ -32,9 +35,6 @@ from visdiff_local.models.backends._llama_sampling import (
     gbnf_of,
 )
 from visdiff_local.models.backends._llama_session import Session
-
-from visdiff_local.errors import OutOfMemoryError, SelfTestError, UsageError, WeightsError
-from visdiff_local.models.backends import answers, selftest
 from visdiff_local.models.backends.batches import quiet
 from visdiff_local.models.backends.files import (
     fingerprint_of,

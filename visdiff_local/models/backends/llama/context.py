@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from visdiff_local.models.backends._llama_prompts import BATCH
-from visdiff_local.models.backends._llama_vocabulary import Vocabulary
 
 from visdiff_local.errors import MissingDependencyError, OutOfMemoryError, WeightsError
+from visdiff_local.models.backends._llama_prompts import BATCH
+from visdiff_local.models.backends._llama_vocabulary import Vocabulary
 from visdiff_local.models.backends.batches import quiet
 from visdiff_local.models.backends.files import dependency
 from visdiff_local.protocols import FloatArray

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from visdiff_local.models.backends._llama_prompts import (
     PIECE,
     Kernels,
@@ -27,7 +28,6 @@ from visdiff_local.models.backends._llama_prompts import (
     pieces,
 )
 from visdiff_local.models.backends._llama_session import Row, Session
-
 from visdiff_local.protocols import FloatArray
 
 _LEAST_OWN = 2

@@ -10,9 +10,9 @@ from typing import Literal
 
 from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from visdiff_local.models.backends._llama_vocabulary import Vocabulary
 
 from visdiff_local.errors import UsageError, WeightsError
+from visdiff_local.models.backends._llama_vocabulary import Vocabulary
 from visdiff_local.models.backends.files import defused
 from visdiff_local.models.specs import ModelSpec
 
