@@ -13,11 +13,11 @@ from visdiff_local import session
 from visdiff_local.cli.main import main
 from visdiff_local.errors import OutOfMemoryError
 from visdiff_local.models import pool as registry
+from visdiff_local.models.planning import throughput
+from visdiff_local.models.planning.plan import make_plan
 from visdiff_local.models.pool import ModelPool
 from visdiff_local.models.recovery import Work
 from visdiff_local.models.specs import load_registry
-from visdiff_local.weights import throughput
-from visdiff_local.weights.plan import make_plan
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +150,7 @@ def test_a_run_that_runs_out_of_memory_says_so_and_ends_with_the_same_result(
     options = ["--weights", f"{place}/weights", "--ranker", "vqa"]
     plain = run(place, *options, "--store", f"{place}/other")
     monkeypatch.setattr(registry, "gpu_present", lambda: True)
-    monkeypatch.setattr("visdiff_local.weights.plan.found_gpu_gib", lambda: 24.0)
+    monkeypatch.setattr("visdiff_local.models.planning.plan.found_gpu_gib", lambda: 24.0)
     devices: list[str] = []
     opener, looks = colours.open_model, Colours.p_yes
 

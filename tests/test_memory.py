@@ -19,13 +19,13 @@ from backend_cases import folder_of, images, spec_of
 from visdiff_local.errors import OutOfMemoryError
 from visdiff_local.models import pool as registry
 from visdiff_local.models.backends import open_clip, vlm
+from visdiff_local.models.planning import plan as planning
 from visdiff_local.models.pool import ModelPool
 from visdiff_local.models.specs import Fit, Profile, Registry, load_registry
 from visdiff_local.progress import Silent
 from visdiff_local.steps.roles import Roles
 from visdiff_local.store import Store
 from visdiff_local.types import ImageRef
-from visdiff_local.weights import plan as planning
 
 NAMES = ("llava", "llama-q8_0", "clip")
 PROFILE = Profile(name="tiny", captioner="llava", vlm="llava", llm="llama-q8_0", embedder="clip")

@@ -8,10 +8,10 @@ from types import ModuleType
 
 import pytest
 
+from visdiff_local.models.planning import memory, throughput
+from visdiff_local.models.planning import plan as planning
+from visdiff_local.models.planning.plan import CPU_BATCH, LARGEST_BATCH, Plan, make_plan
 from visdiff_local.models.specs import Registry, load_registry
-from visdiff_local.weights import memory, throughput
-from visdiff_local.weights import plan as planning
-from visdiff_local.weights.plan import CPU_BATCH, LARGEST_BATCH, Plan, make_plan
 
 CARDS = (8.0, 12.0, 16.0, 24.0, 48.0)
 WHOLE = ("vision_tower", "multi_modal_projector", "visual", "vision_model", "qformer")

@@ -11,14 +11,14 @@ from typing import Any, Self
 from visdiff_local import pipeline, run_folder
 from visdiff_local.config import RunConfig
 from visdiff_local.images import ImageSet
+from visdiff_local.models.planning import throughput
+from visdiff_local.models.planning.plan import fits_here
 from visdiff_local.models.pool import ModelPool, choose_profile, default_profile, gpu_present
 from visdiff_local.models.specs import ROLES, load_registry
 from visdiff_local.progress import Progress, Silent
 from visdiff_local.steps.roles import Roles
 from visdiff_local.store import Store
 from visdiff_local.types import RunResult
-from visdiff_local.weights import throughput
-from visdiff_local.weights.plan import fits_here
 
 DEMO = Path(__file__).parent / "assets" / "demo"
 """The bundled images of ``demo``, in ``a`` and ``b``."""

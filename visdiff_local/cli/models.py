@@ -12,8 +12,8 @@ from visdiff_local.cli.options import Option, with_options
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from visdiff_local.models.planning.plan import Plan, StagePlan
     from visdiff_local.models.specs import ModelSpec, Profile, Registry
-    from visdiff_local.weights.plan import Plan, StagePlan
 
 _GB = 1e9
 
@@ -77,7 +77,7 @@ def plan(
     as_json: bool,
 ) -> None:
     """Whether PROFILE fits a GPU: memory of each stage, batches, what is opened in turn."""
-    from visdiff_local.weights.plan import found_gpu_gib, make_plan
+    from visdiff_local.models.planning.plan import found_gpu_gib, make_plan
 
     registry = _registry(file, weights)
     card = found_gpu_gib() if gpu_gib is None else gpu_gib

@@ -28,10 +28,10 @@ def serve(
     Chat for the language model and, with images as data URIs, the vision-language model; embeddings
     for CLIP. Requests that arrive together are computed together. Ctrl-C ends it.
     """
+    from visdiff_local.models.planning.plan import fits_here
     from visdiff_local.models.pool import ModelPool, default_profile
     from visdiff_local.models.specs import load_registry
     from visdiff_local.serve.server import serve as answer
-    from visdiff_local.weights.plan import fits_here
 
     place = None if weights is None else Path(weights).expanduser()
     registry = load_registry(file, place)

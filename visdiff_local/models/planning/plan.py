@@ -13,10 +13,8 @@ from itertools import combinations
 from math import floor
 from typing import Any, Literal
 
-from visdiff_local.models.pool import gpu_present
-from visdiff_local.models.specs import BackendName, Fit, ModelSpec, Profile, Registry, Role
-from visdiff_local.weights import throughput
-from visdiff_local.weights.memory import (
+from visdiff_local.models.planning import throughput
+from visdiff_local.models.planning.memory import (
     GIB,
     cache_bytes,
     disk_bytes,
@@ -24,6 +22,8 @@ from visdiff_local.weights.memory import (
     item_bytes,
     weights_bytes,
 )
+from visdiff_local.models.pool import gpu_present
+from visdiff_local.models.specs import BackendName, Fit, ModelSpec, Profile, Registry, Role
 
 LARGEST_BATCH: Mapping[BackendName, int] = {
     "blip2": 64,
