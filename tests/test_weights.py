@@ -18,12 +18,12 @@ import visdiff_local
 from visdiff_local.errors import UsageError, WeightsError
 from visdiff_local.models.pool import find_weights
 from visdiff_local.models.specs import ModelSpec, load_registry
-from visdiff_local.weights import disk
-from visdiff_local.weights.choose import choose
-from visdiff_local.weights.import_ import import_pack
-from visdiff_local.weights.manifest import NAME
-from visdiff_local.weights.pack import pack
-from visdiff_local.weights.verify import insist, verify
+from visdiff_local.models.weights import disk
+from visdiff_local.models.weights.choose import choose
+from visdiff_local.models.weights.import_ import import_pack
+from visdiff_local.models.weights.manifest import NAME
+from visdiff_local.models.weights.pack import pack
+from visdiff_local.models.weights.verify import insist, verify
 
 SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
 ENTRY = """
@@ -204,7 +204,7 @@ def flip(path: Path, at: int = -1) -> None:
 
 
 def with_checksums(spec: ModelSpec, folder: Path) -> ModelSpec:
-    from visdiff_local.weights.pack import describe
+    from visdiff_local.models.weights.pack import describe
 
     return describe(spec, folder).spec
 

@@ -97,7 +97,7 @@ def verify(names: tuple[str, ...], file: str | None, weights: str | None, as_jso
 
     from visdiff_local.errors import WeightsError
     from visdiff_local.models.pool import WITHOUT_WEIGHTS, find_weights, weights_folder
-    from visdiff_local.weights import verify as checking
+    from visdiff_local.models.weights import verify as checking
 
     place = _path(weights)
     found = []
@@ -127,7 +127,7 @@ def fetch(names: tuple[str, ...], to: str, file: str | None) -> None:
 
     What is there already is not fetched again; a download that was cut off is resumed.
     """
-    from visdiff_local.weights.fetch import fetch as download
+    from visdiff_local.models.weights.fetch import fetch as download
 
     registry = _registry(file, to)
     specs = [spec for spec in _named(registry, names) if spec.repo]
@@ -146,7 +146,7 @@ def fetch(names: tuple[str, ...], to: str, file: str | None) -> None:
 def pack(names: tuple[str, ...], to: str, file: str | None, weights: str | None) -> None:
     """Put whole models into one folder or tar, to be carried to a machine with no network."""
     from visdiff_local.models.pool import WITHOUT_WEIGHTS, weights_folder
-    from visdiff_local.weights.pack import pack as write
+    from visdiff_local.models.weights.pack import pack as write
 
     registry = _registry(file, weights)
     specs = [spec for spec in _named(registry, names) if spec.backend not in WITHOUT_WEIGHTS]
@@ -169,7 +169,7 @@ def import_models(source: str, weights: str | None, as_json: bool) -> None:
     from dataclasses import asdict
 
     from visdiff_local.errors import UsageError
-    from visdiff_local.weights.import_ import import_pack
+    from visdiff_local.models.weights.import_ import import_pack
 
     named = weights or os.environ.get("VISDIFF_WEIGHTS")
     if not named:

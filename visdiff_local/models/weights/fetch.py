@@ -17,10 +17,10 @@ from visdiff_local import offline
 from visdiff_local.errors import UsageError, WeightsError
 from visdiff_local.models.backends.files import dependency
 from visdiff_local.models.specs import ModelSpec, Profile
-from visdiff_local.weights import disk
-from visdiff_local.weights.choose import choose
-from visdiff_local.weights.manifest import write_catalog
-from visdiff_local.weights.verify import insist, sha256
+from visdiff_local.models.weights import disk
+from visdiff_local.models.weights.choose import choose
+from visdiff_local.models.weights.manifest import write_catalog
+from visdiff_local.models.weights.verify import insist, sha256
 
 Say = Callable[[str], None]
 

@@ -17,10 +17,10 @@ from visdiff_local.files import sync, write_whole
 from visdiff_local.models import domain
 from visdiff_local.models.backends.files import sha256
 from visdiff_local.models.specs import ModelSpec, Profile
-from visdiff_local.weights import disk
-from visdiff_local.weights.choose import choose
-from visdiff_local.weights.manifest import NAME, FileRecord, Manifest, PackedModel
-from visdiff_local.weights.verify import insist
+from visdiff_local.models.weights import disk
+from visdiff_local.models.weights.choose import choose
+from visdiff_local.models.weights.manifest import NAME, FileRecord, Manifest, PackedModel
+from visdiff_local.models.weights.verify import insist
 
 Say = Callable[[str], None]
 Add = Callable[[Path, str], None]

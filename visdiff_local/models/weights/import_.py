@@ -17,8 +17,8 @@ from typing import IO, Literal
 
 from visdiff_local.errors import UsageError, WeightsError
 from visdiff_local.files import sync
-from visdiff_local.weights import disk
-from visdiff_local.weights.manifest import (
+from visdiff_local.models.weights import disk
+from visdiff_local.models.weights.manifest import (
     NAME,
     FileRecord,
     Manifest,
@@ -26,7 +26,7 @@ from visdiff_local.weights.manifest import (
     parse,
     write_catalog,
 )
-from visdiff_local.weights.verify import CHUNK, sha256
+from visdiff_local.models.weights.verify import CHUNK, sha256
 
 Say = Callable[[str], None]
 OpenFile = Callable[[str], IO[bytes]]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from visdiff_local.errors import WeightsError
 from visdiff_local.models.specs import ModelSpec
-from visdiff_local.weights.choose import choose
+from visdiff_local.models.weights.choose import choose
 
 CHUNK = 1 << 22
 _PART = re.compile(r"^(?P<stem>.*)-(?P<part>\d{5})-of-(?P<parts>\d{5})(?P<suffix>\.gguf)$")
