@@ -22,8 +22,8 @@ from visdiff_local.models.backends import open_clip, vlm
 from visdiff_local.models.planning import plan as planning
 from visdiff_local.models.pool import ModelPool
 from visdiff_local.models.specs import Fit, Profile, Registry, load_registry
+from visdiff_local.pipeline.models import Roles
 from visdiff_local.progress import Silent
-from visdiff_local.steps.roles import Roles
 from visdiff_local.store import Store
 from visdiff_local.types import ImageRef
 

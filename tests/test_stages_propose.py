@@ -14,7 +14,8 @@ from visdiff_local.bench.scenes.grading import grade
 from visdiff_local.bench.scenes.language.language import caption as scene_caption
 from visdiff_local.bench.scenes.pairs import Pair, benchmark
 from visdiff_local.errors import UsageError
-from visdiff_local.stages import caption, judge, keyword, propose, refine, sample
+from visdiff_local.pipeline import caption, judge
+from visdiff_local.stages import keyword, propose, refine, sample
 from visdiff_local.stages.propose import Asking
 from visdiff_local.stages.rank import Images
 from visdiff_local.types import Caption, ImageRef

@@ -13,9 +13,10 @@ from stage_doubles import Eyes, Space, Words, hypothesis, refs
 
 from visdiff_local import prompts
 from visdiff_local.errors import UsageError
+from visdiff_local.pipeline import evidence, verdicts
+from visdiff_local.pipeline.verdicts import Rules
 from visdiff_local.protocols import FloatArray
-from visdiff_local.stages import assess, cascade, dedupe, evidence, rank
-from visdiff_local.stages.assess import Rules
+from visdiff_local.stages import cascade, dedupe, rank
 from visdiff_local.stages.rank import Images, Scores
 from visdiff_local.stats import auroc
 from visdiff_local.types import Caption, ImageRef
@@ -48,7 +49,7 @@ def test_scores_of_very_many_images_are_halves_and_their_statistics_are_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rank, "HALF_ABOVE", 50)
-    monkeypatch.setattr(assess, "_COUNTED_AT_ONCE", 64)
+    monkeypatch.setattr(verdicts, "_COUNTED_AT_ONCE", 64)
     images, texts = Images.of(refs("a", 90), refs("b", 60)), ["a dog", "snow", "a dog "]
     scores = rank.clip(texts, images.refs, embedder=Space(by_name))
     assert scores.dtype == np.float16
@@ -57,7 +58,7 @@ def test_scores_of_very_many_images_are_halves_and_their_statistics_are_counted(
     assert np.array_equal(whole.astype(np.float16), scores)
     hypotheses = [hypothesis("a dog"), hypothesis("snow", "b"), hypothesis("a dog ", "b")]
     found, expected = (
-        assess.compare(
+        verdicts.compare(
             hypotheses, Scores.single(values), images, Rules(), np.random.default_rng(0)
         ).comparison
         for values in (scores, scores.astype(np.float32))

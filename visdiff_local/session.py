@@ -8,15 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from visdiff_local import pipeline, run_folder
+from visdiff_local import run_folder
 from visdiff_local.config import RunConfig
 from visdiff_local.images import ImageSet
 from visdiff_local.models.planning import throughput
 from visdiff_local.models.planning.plan import fits_here
 from visdiff_local.models.pool import ModelPool, choose_profile, default_profile, gpu_present
 from visdiff_local.models.specs import ROLES, load_registry
+from visdiff_local.pipeline import run
+from visdiff_local.pipeline.models import Roles
 from visdiff_local.progress import Progress, Silent
-from visdiff_local.steps.roles import Roles
 from visdiff_local.store import Store
 from visdiff_local.types import RunResult
 
@@ -108,7 +109,7 @@ class Launcher:
     def _run(self, config: RunConfig, a: ImageSet, b: ImageSet, progress: Progress) -> RunResult:
         pool = self.pool(config)
         pool.listener = progress.say
-        result = pipeline.run(config, a, b, pool, self.store(config), progress)
+        result = run.run(config, a, b, pool, self.store(config), progress)
         for handle, done in pool.take_work():
             throughput.record_work(handle.spec.name, done, card=handle.on_card)
         return result

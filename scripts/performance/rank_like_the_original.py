@@ -24,7 +24,8 @@ from rank_million import MODEL, Texts, direction
 from scipy.stats import ttest_ind
 from sklearn.metrics import roc_auc_score
 
-from visdiff_local.stages import assess, rank
+from visdiff_local.pipeline import verdicts
+from visdiff_local.stages import rank
 from visdiff_local.stages.rank import Images, Scores
 from visdiff_local.store import Store
 from visdiff_local.store.cached import CachedEmbedder, Counter
@@ -60,7 +61,7 @@ def in_one_pass(
     """Seconds (the best of five) from the store to all statistics, and the AUROCs."""
     images = Images(tuple(refs), np.arange(len(refs)) % 2 == 0)
     tested = [Hypothesis(f"thing {i}", "a", Provenance("user", 0)) for i in range(hypotheses)]
-    rules, tries = assess.Rules(), [Seconds() for _ in range(5)]
+    rules, tries = verdicts.Rules(), [Seconds() for _ in range(5)]
     with Store(folder / "store") as store:
         store.vectors(MODEL, vectors.shape[1]).add([ref.id for ref in refs], vectors)
         embedder = CachedEmbedder(lambda: Texts(vectors.shape[1]), MODEL, store, Counter())
@@ -69,8 +70,8 @@ def in_one_pass(
             rng = np.random.default_rng(0)
             with timed(seconds):
                 values = rank.clip([h.text for h in tested], images.refs, embedder=embedder)
-                found = assess.compare(tested, Scores.single(values), images, rules, rng)
-                (settled,) = assess.settle([found], rules)
+                found = verdicts.compare(tested, Scores.single(values), images, rules, rng)
+                (settled,) = verdicts.settle([found], rules)
     return best(tries), settled.comparison.auroc
 
 
@@ -118,7 +119,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--dimension", type=int, default=1280)
     parser.add_argument("--slow", type=int, default=1, help="hypotheses measured the slow way")
-    parser.set_defaults(permutations=assess.Rules().permutations)
+    parser.set_defaults(permutations=verdicts.Rules().permutations)
     return parser.parse_args()
 
 

@@ -22,8 +22,9 @@ import numpy as np
 from _shared import Seconds, best, peak_anonymous_mib, timed
 from sklearn.metrics import roc_auc_score
 
+from visdiff_local.pipeline import verdicts
 from visdiff_local.protocols import FloatArray
-from visdiff_local.stages import assess, rank
+from visdiff_local.stages import rank
 from visdiff_local.stages.rank import Images, Scores
 from visdiff_local.store import Store
 from visdiff_local.store.cached import CachedEmbedder, Counter
@@ -115,12 +116,12 @@ def measure(folder: Path, images: int, hypotheses: int, dimension: int) -> None:
 def ranked(refs: list[ImageRef], tested: list[Hypothesis], embedder: CachedEmbedder) -> Seconds:
     """Seconds from nothing to settled statistics; what they say is checked afterwards."""
     images = Images(tuple(refs), np.arange(len(refs)) % 2 == 0)
-    rng, rules = np.random.default_rng(0), assess.Rules()
+    rng, rules = np.random.default_rng(0), verdicts.Rules()
     spent = Seconds()
     with timed(spent):
         values = rank.clip([h.text for h in tested], images.refs, embedder=embedder)
-        found = assess.compare(tested, Scores.single(values), images, rules, rng)
-        (settled,) = assess.settle([found], rules)
+        found = verdicts.compare(tested, Scores.single(values), images, rules, rng)
+        (settled,) = verdicts.settle([found], rules)
     for row in range(2):
         sign = 1 if tested[row].direction == "a" else -1
         expected = roc_auc_score(images.is_a, sign * values[row].astype(np.float32))

@@ -16,8 +16,8 @@ from visdiff_local.bench.scenes.language.vocabulary import SAYABLE, Assertion
 from visdiff_local.bench.scenes.pairs import DIFFICULTIES, Pair, make_pair
 from visdiff_local.bench.scenes.world import GROUP_OF
 from visdiff_local.errors import InputError, ProblemsError
+from visdiff_local.pipeline.judge import GRADES, Judged, Question, judge
 from visdiff_local.protocols import TextModel
-from visdiff_local.stages.judge import GRADES, Judged, Question, judge
 
 FIELDS = ("hypothesis", "group_a", "group_b", "manual_label")
 ACCURACY_FIELDS = ("exact", "mae", "pearson", "spearman", "pearson_expected")

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from visdiff_local.config import RunConfig
-from visdiff_local.steps.roles import Roles
-from visdiff_local.steps.sets import FEW, Fold, Sets
+from visdiff_local.pipeline.models import Roles
+from visdiff_local.pipeline.read import FEW, Fold, Sets
 from visdiff_local.types import ScoredHypothesis
 
 MOSTLY = 0.5

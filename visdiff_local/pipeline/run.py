@@ -11,10 +11,9 @@ import numpy as np
 from visdiff_local.config import RunConfig
 from visdiff_local.images import ImageSet
 from visdiff_local.models.pool import ModelPool
+from visdiff_local.pipeline import confounds, propose, provenance, rank, read, verdicts, warnings
+from visdiff_local.pipeline.models import Roles
 from visdiff_local.progress import Progress
-from visdiff_local.stages import assess
-from visdiff_local.steps import account, confounds, find, prove, sets, warn
-from visdiff_local.steps.roles import Roles
 from visdiff_local.store import Store
 from visdiff_local.types import RunResult
 
@@ -35,42 +34,42 @@ def run(
     """
     roles = Roles(models, store, progress)
     rng = np.random.default_rng(config.seed)
-    rules = prove.rules(config)
+    rules = rank.rules(config)
 
     # Read: content ids, facts of every image, near-duplicates. Split: explore and validate.
-    both = sets.read(a, b, config, roles)
-    folds = sets.folds(both, config, rng)
+    both = read.read(a, b, config, roles)
+    folds = read.folds(both, config, rng)
 
     # Propose on the explore half; score and compare on the validate half.
     tested = []
     for fold in folds:
-        hypotheses = find.hypotheses(fold, config, roles, rng)
-        scores = prove.scores(hypotheses, fold, config, roles, rng)
-        tested.append(assess.compare(hypotheses, scores, fold.validate, rules, rng))
-    settled = assess.settle(tested, rules)
-    differences = prove.ranked(folds, settled, config, roles)
+        hypotheses = propose.hypotheses(fold, config, roles, rng)
+        scores = rank.scores(hypotheses, fold, config, roles, rng)
+        tested.append(verdicts.compare(hypotheses, scores, fold.validate, rules, rng))
+    settled = verdicts.settle(tested, rules)
+    differences = rank.ranked(folds, settled, config, roles)
 
     # Evaluate, where the true difference is known.
-    evaluation = prove.evaluation(differences, config, roles)
+    evaluation = rank.evaluation(differences, config, roles)
 
     # Measure what needs no model, and may explain away what the models see.
     measured = confounds.measured(both, config)
-    outside = account.outside_domain(both, roles)
+    outside = provenance.outside_domain(both, roles)
 
     return RunResult(
-        run=account.info(config, models.profile.name, roles),
-        a=sets.summary(both.a, True, folds),
-        b=sets.summary(both.b, False, folds),
-        summary=assess.summary(settled, measured, rules),
+        run=provenance.info(config, models.profile.name, roles),
+        a=read.summary(both.a, True, folds),
+        b=read.summary(both.b, False, folds),
+        summary=verdicts.summary(settled, measured, rules),
         differences=differences,
         measured=measured,
         evaluation=evaluation,
-        duplicates=sets.duplicates(both),
+        duplicates=read.duplicates(both),
         outside_domain=outside,
         warnings=(
-            *warn.about_sets(both, folds, config),
-            *warn.about_domain(outside, roles),
-            *warn.about_answers(differences, roles.unparsed_replies),
+            *warnings.about_sets(both, folds, config),
+            *warnings.about_domain(outside, roles),
+            *warnings.about_answers(differences, roles.unparsed_replies),
             *confounds.about(both, differences, measured, config, roles),
         ),
         calls=roles.calls(),

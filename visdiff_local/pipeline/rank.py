@@ -7,13 +7,14 @@ from functools import partial
 import numpy as np
 
 from visdiff_local.config import RunConfig
+from visdiff_local.pipeline import verdicts
+from visdiff_local.pipeline.judge import Question, judge
+from visdiff_local.pipeline.models import Roles
+from visdiff_local.pipeline.propose import captions, clip, explored
+from visdiff_local.pipeline.read import Fold
 from visdiff_local.protocols import FloatArray
-from visdiff_local.stages import assess, cascade, dedupe, rank
-from visdiff_local.stages.judge import Question, judge
+from visdiff_local.stages import cascade, dedupe, rank
 from visdiff_local.stages.rank import Images, ScoreFunction, Scores
-from visdiff_local.steps.find import captions, clip, explored
-from visdiff_local.steps.roles import Roles
-from visdiff_local.steps.sets import Fold
 from visdiff_local.types import (
     Caption,
     Direction,
@@ -27,9 +28,9 @@ QA_THRESHOLD = 0.5
 """A question-answering ranker says itself when a hypothesis holds: P(yes) above one half."""
 
 
-def rules(config: RunConfig) -> assess.Rules:
+def rules(config: RunConfig) -> verdicts.Rules:
     """The statistics that this configuration asks for."""
-    return assess.Rules(
+    return verdicts.Rules(
         config.stats,
         config.alpha,
         config.floor,
@@ -67,7 +68,7 @@ def scores(
 
 
 def ranked(
-    folds: Sequence[Fold], settled: Sequence[assess.Tested], config: RunConfig, roles: Roles
+    folds: Sequence[Fold], settled: Sequence[verdicts.Tested], config: RunConfig, roles: Roles
 ) -> tuple[ScoredHypothesis, ...]:
     """All hypotheses of the run, best first, with their numbers and evidence.
 
@@ -76,7 +77,7 @@ def ranked(
     """
     rows: list[tuple[int, ScoredHypothesis]] = []
     for fold, tested in zip(folds, settled, strict=True):
-        stages = [int(tested.scores.stage[row]) for row in assess.order(tested)]
+        stages = [int(tested.scores.stage[row]) for row in verdicts.order(tested)]
         rows += zip(stages, _described(fold, tested, config, roles), strict=True)
     rows.sort(key=lambda item: (-item[0], -item[1].auroc))
     best: dict[tuple[str, Direction | None], ScoredHypothesis] = {}
@@ -126,18 +127,18 @@ def evaluation(
 
 
 def _described(
-    fold: Fold, tested: assess.Tested, config: RunConfig, roles: Roles
+    fold: Fold, tested: verdicts.Tested, config: RunConfig, roles: Roles
 ) -> list[ScoredHypothesis]:
     """The fold's hypotheses, best first."""
-    order = assess.order(tested)
-    found = [assess.scored(tested, row) for row in range(len(order))]
+    order = verdicts.order(tested)
+    found = [verdicts.scored(tested, row) for row in range(len(order))]
     if not found:
         return []
     limits = _thresholds(fold, tested, config, roles)
     if limits is not None:
         values, images, thresholds = limits
         found = [
-            assess.with_prevalence(item, values[row], images, float(thresholds[row]))
+            verdicts.with_prevalence(item, values[row], images, float(thresholds[row]))
             for row, item in enumerate(found)
         ]
     found = [found[row] for row in order]
@@ -153,7 +154,7 @@ def _described(
 
 
 def _thresholds(
-    fold: Fold, tested: assess.Tested, config: RunConfig, roles: Roles
+    fold: Fold, tested: verdicts.Tested, config: RunConfig, roles: Roles
 ) -> tuple[FloatArray, Images, np.typing.NDArray[np.float64]] | None:
     """Scores, their images, and from which score each hypothesis holds; None for an ensemble,
     whose scores are ranks: the share of images above one is no share of images that show it."""
@@ -164,7 +165,7 @@ def _thresholds(
                 rank.filled(clip(roles)(texts, images.refs))
                 for images in (fold.calibrate, fold.counted)
             )
-        limits = assess.thresholds(calibrated, fold.calibrate, tested.hypotheses)
+        limits = verdicts.thresholds(calibrated, fold.calibrate, tested.hypotheses)
         return counted, fold.counted, limits
     if config.ranker in ("vqa", "caption-qa"):
         limits = np.full(len(tested.hypotheses), QA_THRESHOLD)

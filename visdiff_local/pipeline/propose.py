@@ -7,14 +7,14 @@ import numpy as np
 
 from visdiff_local.config import RunConfig
 from visdiff_local.models.specs import Role
+from visdiff_local.pipeline.caption import caption_images
+from visdiff_local.pipeline.models import Roles
+from visdiff_local.pipeline.read import Fold, sides
 from visdiff_local.protocols import FloatArray
 from visdiff_local.stages import dedupe, propose, rank, sample
-from visdiff_local.stages.caption import caption_images
 from visdiff_local.stages.keyword import from_keywords
 from visdiff_local.stages.rank import Images, ScoreFunction
 from visdiff_local.stages.refine import refine
-from visdiff_local.steps.roles import Roles
-from visdiff_local.steps.sets import Fold, sides
 from visdiff_local.types import Caption, Direction, Hypothesis, ImageRef, Provenance
 
 

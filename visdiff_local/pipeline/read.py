@@ -17,8 +17,8 @@ from visdiff_local.images import (
     split,
 )
 from visdiff_local.measure import ATTRIBUTES, Measurement, measure, near_duplicates
+from visdiff_local.pipeline.models import Roles
 from visdiff_local.stages.rank import Images
-from visdiff_local.steps.roles import Roles
 from visdiff_local.types import Duplicates, Example, ImageRef, SetSummary
 
 FEW = 20

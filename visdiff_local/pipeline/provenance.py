@@ -6,8 +6,8 @@ from importlib import metadata
 
 from visdiff_local.config import RunConfig
 from visdiff_local.models.domain import outside
-from visdiff_local.steps.roles import Roles
-from visdiff_local.steps.sets import Sets
+from visdiff_local.pipeline.models import Roles
+from visdiff_local.pipeline.read import Sets
 from visdiff_local.types import RunInfo
 
 LIBRARIES = ("torch", "transformers", "open_clip_torch", "llama-cpp-python", "numpy", "pillow")
