@@ -27,9 +27,11 @@ from visdiff_local.errors import (
     VisdiffError,
     WeightsError,
 )
-from visdiff_local.models.backends import _hf, blip2, files, llama_server, open_clip, selftest, vlm
-from visdiff_local.models.backends import _vlm_inputs as vlm_inputs
 from visdiff_local.models.backends import batches as _batches
+from visdiff_local.models.backends import files, open_clip, selftest
+from visdiff_local.models.backends.huggingface import blip2, loading, vlm
+from visdiff_local.models.backends.huggingface import inputs as vlm_inputs
+from visdiff_local.models.backends.llama import server as llama_server
 from visdiff_local.models.specs import ModelSpec, load_registry
 
 
@@ -175,7 +177,7 @@ def test_shared_prefix_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_grammar_that_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    from visdiff_local.models.backends._llama_sampling import Grammar
+    from visdiff_local.models.backends.llama.sampling import Grammar
 
     monkeypatch.setattr(Grammar, "allows", lambda self, token: True)
     monkeypatch.setattr(Grammar, "accept", lambda self, token: None)
@@ -277,8 +279,9 @@ def test_nothing_heavy_is_imported_for_a_fingerprint() -> None:
 
     code = (
         "import sys\n"
-        "from visdiff_local.models.backends import "
-        "blip2, fake, llama_cpp, llama_server, open_clip, vlm\n"
+        "from visdiff_local.models.backends import fake, open_clip\n"
+        "from visdiff_local.models.backends.huggingface import blip2, vlm\n"
+        "from visdiff_local.models.backends.llama import model, server\n"
         "heavy = {'torch', 'transformers', 'open_clip', 'llama_cpp', 'bitsandbytes'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -354,7 +357,7 @@ def test_pictures_are_padded_and_not_cropped() -> None:
     from PIL import Image
 
     wide = Image.new("RGB", (40, 20), "white")
-    square = np.asarray(_hf.squared(wide, (0.5, 0.25, 0.0)))
+    square = np.asarray(loading.squared(wide, (0.5, 0.25, 0.0)))
     assert square.shape == (40, 40, 3)
     assert square[0, 0].tolist() == [127, 63, 0]
     assert square[20, 0].tolist() == [255, 255, 255]

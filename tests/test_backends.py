@@ -17,7 +17,7 @@ from backend_cases import folder_of, images, model
 
 from visdiff_local import protocols
 from visdiff_local.errors import UsageError
-from visdiff_local.models.backends import vlm
+from visdiff_local.models.backends.huggingface import vlm
 
 QUESTIONS = ["is there a dog?", "is there a large red thing by the sea?", "no <image> birds?"]
 PROMPTS = [f"is there a red dog in image {i} of two birds? " + "more " * (i % 4) for i in range(12)]

@@ -11,11 +11,12 @@ import pytest
 from backend_cases import folder_of, model
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from visdiff_local.models.backends._llama_engine import Engine
-from visdiff_local.models.backends._llama_sampling import Reply
-from visdiff_local.models.backends._llama_session import Session
 
-from visdiff_local.models.backends import _llama_prompts, answers
+from visdiff_local.models.backends import answers
+from visdiff_local.models.backends.llama import prefixes
+from visdiff_local.models.backends.llama.context import Session
+from visdiff_local.models.backends.llama.engine import Engine
+from visdiff_local.models.backends.llama.sampling import Reply
 
 PROMPTS = [f"is there a red dog in image {i} of two birds? " + "more " * (i % 4) for i in range(12)]
 
@@ -187,7 +188,7 @@ def test_a_caption_is_computed_once_for_all_questions_about_it() -> None:
     prompts = [
         [1, *[caption] * 30, 7, *[question] * 5] for caption in (5, 6) for question in (8, 9)
     ]
-    queue = _llama_prompts.planned(prompts, [Noted([]) for _ in prompts], 1, 1, 2, 100)
+    queue = prefixes.planned(prompts, [Noted([]) for _ in prompts], 1, 1, 2, 100)
     trunks = [branch for branch in queue if branch.reader is None]
     assert [len(branch.pending) for branch in queue] == [31, 5, 5, 31, 5, 5]
     assert [branch.trunk for branch in queue if branch.reader] == [trunks[0]] * 2 + [trunks[1]] * 2
@@ -206,13 +207,11 @@ def test_prompts_are_grouped_by_what_it_saves_to_compute_once() -> None:
 
     one_each = [question(caption, 50) for caption in range(10, 14)]
     many = [question(20, own) for own in range(50, 56)]
-    alike = [
-        (sorted(places), start) for places, start in _llama_prompts.alike([*one_each, *many], 0, 2)
-    ]
+    alike = [(sorted(places), start) for places, start in prefixes.alike([*one_each, *many], 0, 2)]
     assert alike == [([0, 1, 2, 3], 30), ([4, 5, 6, 7, 8, 9], 56)]
-    assert list(_llama_prompts.alike(one_each, 30, 2)) == [([0, 1, 2, 3], 30)]
-    assert list(_llama_prompts.alike(many[:1], 0, 2)) == [([0], 0)]
-    assert not list(_llama_prompts.alike([], 0, 2))
+    assert list(prefixes.alike(one_each, 30, 2)) == [([0, 1, 2, 3], 30)]
+    assert list(prefixes.alike(many[:1], 0, 2)) == [([0], 0)]
+    assert not list(prefixes.alike([], 0, 2))
 
 
 def test_sequences_decoded_together_say_what_they_say_alone() -> None:

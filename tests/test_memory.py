@@ -18,7 +18,8 @@ from backend_cases import folder_of, images, spec_of
 
 from visdiff_local.errors import OutOfMemoryError
 from visdiff_local.models import pool as registry
-from visdiff_local.models.backends import open_clip, vlm
+from visdiff_local.models.backends import open_clip
+from visdiff_local.models.backends.huggingface import vlm
 from visdiff_local.models.planning import plan as planning
 from visdiff_local.models.pool import ModelPool
 from visdiff_local.models.specs import Fit, Profile, Registry, load_registry
@@ -381,7 +382,7 @@ SHRINKING = """
 import re, resource, sys
 from pathlib import Path
 from visdiff_local.models.backends import llama_cpp
-from visdiff_local.models.backends._llama_session import Session
+from visdiff_local.models.backends.llama.context import Session
 import numpy, llama_cpp as library
 import logging
 sys.path.insert(0, sys.argv[2])
@@ -407,9 +408,10 @@ def test_without_memory_for_several_sequences_they_are_computed_in_turn(
 ) -> None:
     """The fault is planted where llama.cpp opens a context of more tokens than one sequence has."""
     import llama_cpp
-    from visdiff_local.models.backends._llama_engine import Engine
-    from visdiff_local.models.backends._llama_sampling import Choice
-    from visdiff_local.models.backends._llama_session import Session
+
+    from visdiff_local.models.backends.llama.context import Session
+    from visdiff_local.models.backends.llama.engine import Engine
+    from visdiff_local.models.backends.llama.sampling import Choice
 
     told = Told()
     path = folder_of("llama-q8_0") / "model.gguf"

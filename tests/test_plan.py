@@ -137,10 +137,12 @@ def test_without_a_gpu_everything_is_on_the_cpu(registry: Registry) -> None:
 
 
 def test_the_largest_batches_are_those_the_backends_start_with() -> None:
-    from visdiff_local.models.backends import _llama_session, blip2, open_clip, vlm
+    from visdiff_local.models.backends import open_clip
+    from visdiff_local.models.backends.huggingface import blip2, vlm
+    from visdiff_local.models.backends.llama import context
 
-    assert _llama_session.SLOTS["unified"] == LARGEST_BATCH["llama_cpp"]
-    assert _llama_session.SLOTS["streams"] == CPU_BATCH["llama_cpp"]
+    assert context.SLOTS["unified"] == LARGEST_BATCH["llama_cpp"]
+    assert context.SLOTS["streams"] == CPU_BATCH["llama_cpp"]
 
     for module, name in ((blip2, "blip2"), (vlm, "vlm"), (open_clip, "open_clip")):
         assert module._BATCH["cuda"] == LARGEST_BATCH[name]  # type: ignore[attr-defined,index]

@@ -23,10 +23,10 @@ import pytest
 import uvicorn
 from backend_cases import folder_of
 from PIL import Image
-from visdiff_local.models.backends._llama_chat import Asked, Turn
 
 from visdiff_local.models import pool as registry
-from visdiff_local.models.backends import llama_server
+from visdiff_local.models.backends.llama import server as llama_server
+from visdiff_local.models.backends.llama.chat import Asked, Turn
 from visdiff_local.models.pool import ModelPool
 from visdiff_local.models.specs import ModelSpec, load_registry
 from visdiff_local.serve.app import build

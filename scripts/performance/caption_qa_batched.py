@@ -28,13 +28,13 @@ import numpy as np
 import random_models
 from _shared import Seconds, best, timed
 from llama_cpp import Llama
-from visdiff_local.models.backends.llama_cpp import LlamaCpp, open_model
 
 from visdiff_local import prompts
 from visdiff_local.bench.scenes.language.language import caption, phrase
 from visdiff_local.bench.scenes.language.vocabulary import SAYABLE
 from visdiff_local.bench.scenes.world import sample_scene
 from visdiff_local.models.backends import answers
+from visdiff_local.models.backends.llama.model import LlamaCpp, open_model
 from visdiff_local.models.pool import weights_folder
 from visdiff_local.models.specs import ModelSpec, load_registry
 

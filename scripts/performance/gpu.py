@@ -129,7 +129,7 @@ def vision_language(case: str, folder: Path, refs: list[Any], tiny: bool, device
     """Captions and P(yes), by the backend and by plain transformers, on the same quantization."""
     import random_models
 
-    from visdiff_local.models.backends import blip2, vlm
+    from visdiff_local.models.backends.huggingface import blip2, vlm
     from visdiff_local.models.specs import ModelSpec
 
     kind, _, wanted = case.partition("-")
@@ -194,7 +194,7 @@ def llama(folder: Path, tiny: bool, device: str) -> list[Row]:
     import llama_cpp
     import random_models
 
-    from visdiff_local.models.backends import llama_cpp as backend
+    from visdiff_local.models.backends.llama import model as backend
     from visdiff_local.models.specs import ModelSpec
 
     where = random_models.llama(folder / "llama", tiny)

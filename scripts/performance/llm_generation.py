@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from _shared import Seconds, best, timed
 from caption_qa_batched import TRIES, Library, add_model_options, chosen, threads_of
-from visdiff_local.models.backends.llama_cpp import open_model
 
 from visdiff_local import prompts
 from visdiff_local.bench.scenes.language.language import caption
 from visdiff_local.bench.scenes.world import sample_scene
+from visdiff_local.models.backends.llama.model import open_model
 from visdiff_local.models.specs import ModelSpec, load_registry
 
 CHECKED = 4

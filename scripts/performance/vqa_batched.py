@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from visdiff_local.models.backends.vlm import Vlm, open_model
 
 from visdiff_local import prompts
 from visdiff_local.bench.scenes.drawing.render import render
@@ -22,6 +21,7 @@ from visdiff_local.bench.scenes.language.vocabulary import SAYABLE
 from visdiff_local.bench.scenes.world import sample_scene
 from visdiff_local.images import ImageSet, decoded
 from visdiff_local.models.backends import answers
+from visdiff_local.models.backends.huggingface.vlm import Vlm, open_model
 from visdiff_local.models.pool import weights_folder
 from visdiff_local.models.specs import load_registry
 from visdiff_local.types import ImageRef

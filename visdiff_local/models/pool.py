@@ -31,11 +31,11 @@ from visdiff_local.models.specs import (
 )
 
 BACKENDS: Mapping[BackendName, str] = {
-    "blip2": "visdiff_local.models.backends.blip2",
-    "vlm": "visdiff_local.models.backends.vlm",
+    "blip2": "visdiff_local.models.backends.huggingface.blip2",
+    "vlm": "visdiff_local.models.backends.huggingface.vlm",
     "open_clip": "visdiff_local.models.backends.open_clip",
-    "llama_cpp": "visdiff_local.models.backends.llama_cpp",
-    "llama_server": "visdiff_local.models.backends.llama_server",
+    "llama_cpp": "visdiff_local.models.backends.llama.model",
+    "llama_server": "visdiff_local.models.backends.llama.server",
     "fake": "visdiff_local.models.backends.fake",
 }
 """Each module offers ``fingerprint(spec, folder)`` and ``open_model(spec, folder, device=…)``, to

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from visdiff_local.errors import UsageError, VisdiffError
-from visdiff_local.models.backends._llama_chat import Generated, Turn
+from visdiff_local.models.backends.llama.chat import Generated, Turn
 from visdiff_local.protocols import FloatArray
 from visdiff_local.serve import replies
 from visdiff_local.serve.guard import LARGEST_BODY, Guard, problem

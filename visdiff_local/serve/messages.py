@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from visdiff_local.images import UnreadableImageError, decode
-from visdiff_local.models.backends._llama_chat import Turn
+from visdiff_local.models.backends.llama.chat import Turn
 from visdiff_local.types import ImageRef
 
 LONGEST_TEXT = 200_000

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from visdiff_local.errors import UsageError
-from visdiff_local.models.backends._llama_chat import Asked, Chat, Generated
+from visdiff_local.models.backends.llama.chat import Asked, Chat, Generated
 from visdiff_local.models.pool import ModelPool
 from visdiff_local.models.specs import ROLES, ModelSpec, Role
 from visdiff_local.protocols import Captioner, Embedder, FloatArray, ImageProposer

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from visdiff_local.errors import VisdiffError
-from visdiff_local.models.backends._llama_chat import Generated, TokenChances
+from visdiff_local.models.backends.llama.chat import Generated, TokenChances
 from visdiff_local.serve.guard import error_body
 from visdiff_local.serve.messages import ChatRequest, CompletionRequest, RefusedError
 

@@ -10,12 +10,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-from visdiff_local.models.backends.llama_cpp import open_model
 
 from scripts.nano.language.caption_lists import MOST_LINES, NOTHING, draw_lists, read_captions
 from scripts.nano.language.questions import draw_caption_questions, draw_grade_questions
 from visdiff_local.bench.scenes.grading import grade
 from visdiff_local.bench.scenes.pairs import DIFFICULTIES, make_pair
+from visdiff_local.models.backends.llama.model import open_model
 from visdiff_local.models.specs import load_registry
 from visdiff_local.prompts import render
 from visdiff_local.protocols import TextModel

@@ -16,9 +16,10 @@ import numpy as np
 from PIL import Image
 
 from visdiff_local.errors import WeightsError
-from visdiff_local.models.backends import _hf, answers, selftest
+from visdiff_local.models.backends import answers, selftest
 from visdiff_local.models.backends.batches import Batches, quiet
 from visdiff_local.models.backends.files import DECODING, defused, fingerprint_of, prepared
+from visdiff_local.models.backends.huggingface import loading
 from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.protocols import FloatArray
 from visdiff_local.types import ImageRef
@@ -34,7 +35,7 @@ def fingerprint(spec: ModelSpec, folder: Path) -> str:
     return fingerprint_of(
         spec,
         folder,
-        images=[_hf.IMAGE_BACKEND, DECODING],
+        images=[loading.IMAGE_BACKEND, DECODING],
         new_tokens=spec.max_new_tokens,
     )
 
@@ -57,7 +58,9 @@ def open_model(
         WeightsError: files are missing, corrupt, or not BLIP-2.
         SelfTestError: the model opened and does not do what a BLIP-2 must do.
     """
-    opened = _hf.open_folder(spec, folder, device, lambda _: ["qformer", "vision_model", "lm_head"])
+    opened = loading.open_folder(
+        spec, folder, device, lambda _: ["qformer", "vision_model", "lm_head"]
+    )
     if opened.model.config.model_type != "blip-2":
         raise WeightsError(
             f"{spec.name}: {folder} holds a {opened.model.config.model_type} model, not BLIP-2; "
@@ -73,7 +76,7 @@ class Blip2:
 
     def __init__(
         self,
-        opened: _hf.Opened,
+        opened: loading.Opened,
         spec: ModelSpec,
         fingerprint: str,
         fit: Fit = UNPLANNED,
@@ -83,7 +86,7 @@ class Blip2:
         self.opened = opened
         self._max_new_tokens = spec.max_new_tokens
         self._batches = Batches(_BATCH[opened.device], fit.batch, say)
-        coder = _hf.token_coder(opened.tokenizer)
+        coder = loading.token_coder(opened.tokenizer)
         self._yes_no = answers.answer_ids(*coder, ("yes", "no"))
 
     def __enter__(self) -> Self:
@@ -237,7 +240,7 @@ class Blip2:
                 start = model.config.text_config.decoder_start_token_id
                 first = torch.full((len(features), 1), start, device=self.opened.device)
                 logits = model.language_model(**inputs, decoder_input_ids=first).logits
-        return _hf.float_rows(logits[:, -1])
+        return loading.float_rows(logits[:, -1])
 
     def logits_of(self, pictures: Sequence[Image.Image], prompt: str) -> FloatArray:
         """Float32 (n, vocabulary): what follows the prompt; for the self-test."""
@@ -257,10 +260,10 @@ def check(model: Blip2) -> None:
     cause = "the processor's num_query_tokens is missing or that of another model"
     selftest.image_tokens(model.image_token_count(), network.config.num_query_tokens, cause)
     rows = network.get_input_embeddings().weight.shape[0]
-    selftest.tokenizer_fits(*_hf.token_coder(tokenizer), rows=rows, size=len(tokenizer))
+    selftest.tokenizer_fits(*loading.token_coder(tokenizer), rows=rows, size=len(tokenizer))
     selftest.yes_and_no(model._yes_no)
     both = selftest.pictures()
     together = model.logits_of(both, as_question("is there a dog?"))
     selftest.images_matter(together[0], together[1], "an image that does not reach the Q-Former")
     alone = model.logits_of(both[:1], as_question("is there a dog?"))
-    selftest.padding_is_harmless(alone[0], together[0], _hf.tolerance(model.opened))
+    selftest.padding_is_harmless(alone[0], together[0], loading.tolerance(model.opened))

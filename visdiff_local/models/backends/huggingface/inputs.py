@@ -8,8 +8,8 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from visdiff_local.errors import UsageError, WeightsError
-from visdiff_local.models.backends._hf import Opened, squared
 from visdiff_local.models.backends.files import defused
+from visdiff_local.models.backends.huggingface.loading import Opened, squared
 
 MOST_PIXELS = 1024 * 1024
 """Models that look at pictures in their own size get no more than this; a photograph of 12

@@ -21,11 +21,12 @@ from PIL import Image
 
 from visdiff_local.errors import SelfTestError, UsageError
 from visdiff_local.images import decoded
-from visdiff_local.models.backends import _hf, answers, selftest
-from visdiff_local.models.backends import _vlm_inputs as vlm_inputs
-from visdiff_local.models.backends._vlm_inputs import Inputs, Wrapped
+from visdiff_local.models.backends import answers, selftest
 from visdiff_local.models.backends.batches import Batches, is_out_of_memory, quiet
 from visdiff_local.models.backends.files import DECODING, fingerprint_of, prepared
+from visdiff_local.models.backends.huggingface import inputs as vlm_inputs
+from visdiff_local.models.backends.huggingface import loading
+from visdiff_local.models.backends.huggingface.inputs import Inputs, Wrapped
 from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.protocols import FloatArray
 from visdiff_local.types import ImageRef
@@ -42,7 +43,7 @@ def fingerprint(spec: ModelSpec, folder: Path) -> str:
     return fingerprint_of(
         spec,
         folder,
-        images=[_hf.IMAGE_BACKEND, DECODING, "pad", vlm_inputs.MOST_PIXELS],
+        images=[loading.IMAGE_BACKEND, DECODING, "pad", vlm_inputs.MOST_PIXELS],
         new_tokens=spec.max_new_tokens,
         proposals=[_PROPOSAL_TOKENS, _PROPOSAL_TEMPERATURE],
     )
@@ -66,7 +67,7 @@ def open_model(
         WeightsError: files are missing, corrupt, or do not fit each other.
         SelfTestError: the model opened and does not do what a VLM must do.
     """
-    opened = _hf.open_folder(spec, folder, device, _kept_whole)
+    opened = loading.open_folder(spec, folder, device, _kept_whole)
     model = Vlm(opened, spec, fingerprint(spec, folder), fit, say)
     selftest.once(model.fingerprint, opened.device, lambda: check(model))
     return model
@@ -84,7 +85,7 @@ class Vlm:
 
     def __init__(
         self,
-        opened: _hf.Opened,
+        opened: loading.Opened,
         spec: ModelSpec,
         fingerprint: str,
         fit: Fit = UNPLANNED,
@@ -98,7 +99,7 @@ class Vlm:
         self._max_new_tokens = spec.max_new_tokens
         self._batches = Batches(_BATCH[opened.device], fit.batch, say)
         self._questions = Batches(_QUESTIONS[opened.device], say=say)
-        self.yes_no = answers.answer_ids(*_hf.token_coder(opened.tokenizer), ("yes", "no"))
+        self.yes_no = answers.answer_ids(*loading.token_coder(opened.tokenizer), ("yes", "no"))
 
     def __enter__(self) -> Self:
         return self
@@ -151,7 +152,7 @@ class Vlm:
         """Texts (n,); greedy without a seed. Global random state is left as it was."""
         import torch
 
-        inputs = _hf.to_device(vlm_inputs.collate(batch, self._pad), self.opened)
+        inputs = loading.to_device(vlm_inputs.collate(batch, self._pad), self.opened)
         options: dict[str, Any] = {"max_new_tokens": self._max_new_tokens, "do_sample": False}
         if seed is not None:
             options = {
@@ -194,7 +195,7 @@ class Vlm:
 
         with torch.inference_mode():
             done = self.opened.model(
-                **_hf.to_device(prefix, self.opened), use_cache=True, logits_to_keep=1
+                **loading.to_device(prefix, self.opened), use_cache=True, logits_to_keep=1
             )
         count = prefix["input_ids"].shape[0]
         cache = done.past_key_values
@@ -225,7 +226,7 @@ class Vlm:
                 logits_to_keep=wanted.to(self.opened.device),
             ).logits
         rows = logits[torch.arange(len(logits)), where.repeat(count).to(logits.device)]
-        return _hf.float_rows(rows).reshape(count, len(tails), -1)
+        return loading.float_rows(rows).reshape(count, len(tails), -1)
 
     # ---- for the self-test -----------------------------------------------------------------------
 
@@ -233,9 +234,9 @@ class Vlm:
         """Float32 (n, vocabulary): the next token after whole prompts, padded on the left."""
         import torch
 
-        inputs = _hf.to_device(vlm_inputs.collate(items, self._pad), self.opened)
+        inputs = loading.to_device(vlm_inputs.collate(items, self._pad), self.opened)
         with torch.inference_mode():
-            return _hf.float_rows(self.opened.model(**inputs, logits_to_keep=1).logits[:, -1])
+            return loading.float_rows(self.opened.model(**inputs, logits_to_keep=1).logits[:, -1])
 
     def shared_logits(self, picture: Image.Image, wrapped: list[Wrapped]) -> FloatArray:
         """Float32 (m, vocabulary): the same by way of the shared prefix."""
@@ -249,7 +250,7 @@ def check(model: Vlm) -> None:
     """The self-test; raises :class:`SelfTestError` that names the likely cause."""
     tokenizer = model.opened.tokenizer
     rows = model.opened.model.get_input_embeddings().weight.shape[0]
-    selftest.tokenizer_fits(*_hf.token_coder(tokenizer), rows=rows, size=len(tokenizer))
+    selftest.tokenizer_fits(*loading.token_coder(tokenizer), rows=rows, size=len(tokenizer))
     selftest.yes_and_no(model.yes_no)
     asked = [model.make.wrap(f"is there a {thing}?") for thing in ("dog", "big red dog")]
     first, second = selftest.pictures()
@@ -270,7 +271,7 @@ def check(model: Vlm) -> None:
             "or preprocessor_config of another model, or an incomplete one"
         ) from error
     selftest.images_matter(alone[0], other[0], "the image tokens are not those of the model")
-    tolerance = _hf.tolerance(model.opened)
+    tolerance = loading.tolerance(model.opened)
     selftest.padding_is_harmless(alone[0], together[0], tolerance)
     selftest.padding_is_harmless(alone[1], together[1], tolerance)
     by_prefix = model.shared_logits(first, asked)
@@ -288,7 +289,7 @@ def _image_tokens(model: Vlm, item: Inputs) -> None:
     found = int((item["input_ids"] == wanted_id).sum())
     import torch
 
-    inputs = _hf.to_device(item, model.opened)
+    inputs = loading.to_device(item, model.opened)
     known = ("pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_mask")
     seen = {name: inputs[name] for name in known if name in inputs}
     with torch.inference_mode():

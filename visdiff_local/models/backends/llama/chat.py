@@ -12,8 +12,8 @@ from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from visdiff_local.errors import UsageError, WeightsError
-from visdiff_local.models.backends._llama_vocabulary import Vocabulary
 from visdiff_local.models.backends.files import defused
+from visdiff_local.models.backends.llama.vocab import Vocabulary
 from visdiff_local.models.specs import ModelSpec
 
 VICUNA = (

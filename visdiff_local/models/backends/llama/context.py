@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from visdiff_local.errors import MissingDependencyError, OutOfMemoryError, WeightsError
-from visdiff_local.models.backends._llama_prompts import BATCH
-from visdiff_local.models.backends._llama_vocabulary import Vocabulary
 from visdiff_local.models.backends.batches import quiet
 from visdiff_local.models.backends.files import dependency
+from visdiff_local.models.backends.llama.prefixes import BATCH
+from visdiff_local.models.backends.llama.vocab import Vocabulary
 from visdiff_local.protocols import FloatArray
 
 Layout = Literal["unified", "streams", "single"]

@@ -1,7 +1,7 @@
 """llama.cpp's low level: many sequences in one context, over prefixes that they share.
 
 The high-level ``Llama`` class runs one sequence at a time. Here what prompts of a call begin with
-in common is computed once (:mod:`visdiff_local.models.backends._llama_prompts`), and many sequences are
+in common is computed once (:mod:`visdiff_local.models.backends.llama.prefixes`), and many sequences are
 decoded together; one that is finished makes room for the next at once (continuous batching).
 
 On a GPU keys and values of a prefix are shared, not copied: the cache is unified. In such a batch
@@ -9,7 +9,7 @@ the last bits of a sequence's logits depend on its company, and quantized weight
 (measured: 5e-3 of a probability, one greedy reply of 70 from a random model). That is the price of
 speed there; the same call with the same prompts still gives the same replies. On a CPU company
 changes nothing, to the bit: sequences have caches of their own
-(:mod:`visdiff_local.models.backends._llama_lanes`), or are decoded one after the other.
+(:mod:`visdiff_local.models.backends.llama.cpu_batching`), or are decoded one after the other.
 """
 
 import ctypes
@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from visdiff_local.errors import UsageError
-from visdiff_local.models.backends._llama_lanes import Lanes
-from visdiff_local.models.backends._llama_prompts import (
+from visdiff_local.models.backends.llama.context import Row, Session
+from visdiff_local.models.backends.llama.cpu_batching import Lanes
+from visdiff_local.models.backends.llama.prefixes import (
     BATCH,
     Branch,
     Kernels,
@@ -29,7 +30,6 @@ from visdiff_local.models.backends._llama_prompts import (
     pieces,
     planned,
 )
-from visdiff_local.models.backends._llama_session import Row, Session
 
 LEAST_REPLY = 32
 """Tokens: a prompt that leaves less of the context than this is an error, not a cut reply."""

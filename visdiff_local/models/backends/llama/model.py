@@ -1,7 +1,7 @@
 """A GGUF language model in this process, by llama-cpp-python.
 
 Prompts of one call share the computation of what they begin with, and are decoded together; see
-:mod:`visdiff_local.models.backends._llama_engine`. Where memory runs out meanwhile, less is computed at a
+:mod:`visdiff_local.models.backends.llama.engine`. Where memory runs out meanwhile, less is computed at a
 time and the call is made again.
 """
 
@@ -15,7 +15,15 @@ import numpy as np
 
 from visdiff_local.errors import OutOfMemoryError, SelfTestError, UsageError, WeightsError
 from visdiff_local.models.backends import answers, selftest
-from visdiff_local.models.backends._llama_chat import (
+from visdiff_local.models.backends.batches import quiet
+from visdiff_local.models.backends.files import (
+    fingerprint_of,
+    opening,
+    seeded,
+    unique,
+    weight_files,
+)
+from visdiff_local.models.backends.llama.chat import (
     Asked,
     Chat,
     Format,
@@ -24,24 +32,16 @@ from visdiff_local.models.backends._llama_chat import (
     Turn,
     chat_format,
 )
-from visdiff_local.models.backends._llama_engine import Engine
-from visdiff_local.models.backends._llama_prompts import Reader
-from visdiff_local.models.backends._llama_sampling import (
+from visdiff_local.models.backends.llama.context import Session
+from visdiff_local.models.backends.llama.engine import Engine
+from visdiff_local.models.backends.llama.prefixes import Reader
+from visdiff_local.models.backends.llama.sampling import (
     MIN_P,
     Chances,
     Choice,
     Grammar,
     Reply,
     gbnf_of,
-)
-from visdiff_local.models.backends._llama_session import Session
-from visdiff_local.models.backends.batches import quiet
-from visdiff_local.models.backends.files import (
-    fingerprint_of,
-    opening,
-    seeded,
-    unique,
-    weight_files,
 )
 from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.protocols import FloatArray
