@@ -15,7 +15,7 @@ from visdiff_local.bench.scenes.pairs import Pair, make_pair
 from visdiff_local.config import RunConfig
 from visdiff_local.measure import Measurement, compare_measured, measure
 from visdiff_local.pipeline.evidence import evidence, histogram
-from visdiff_local.stages.rank import Images
+from visdiff_local.pipeline.rankers.scores import Images
 from visdiff_local.types import (
     Calls,
     Direction,

@@ -381,7 +381,7 @@ def refs(paths: Sequence[Path]) -> list[ImageRef]:
 SHRINKING = """
 import re, resource, sys
 from pathlib import Path
-from visdiff_local.models.backends import llama_cpp
+from visdiff_local.models.backends.llama import model as backend
 from visdiff_local.models.backends.llama.context import Session
 import numpy, llama_cpp as library
 import logging
@@ -389,12 +389,12 @@ sys.path.insert(0, sys.argv[2])
 import backend_cases
 folder = Path(sys.argv[1])
 spec = backend_cases.spec_of("llama-q8_0")
-with llama_cpp.open_model(spec, folder, device="cpu") as model:
+with backend.open_model(spec, folder, device="cpu") as model:
     said = model.complete(["is there a dog?"], max_tokens=8)
 used = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) << 10
 resource.setrlimit(resource.RLIMIT_AS, (used + (300 << 20), resource.RLIM_INFINITY))
 spec = backend_cases.spec_of("llama-q8_0", context=1 << 15)
-with llama_cpp.open_model(spec, folder, device="cpu", say=print) as model:
+with backend.open_model(spec, folder, device="cpu", say=print) as model:
     assert model.complete(["is there a dog?"], max_tokens=8) == said
 try:
     Session(folder / "model.gguf", context=1 << 20, device="cpu", layout="unified")

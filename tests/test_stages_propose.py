@@ -15,9 +15,9 @@ from visdiff_local.bench.scenes.language.language import caption as scene_captio
 from visdiff_local.bench.scenes.pairs import Pair, benchmark
 from visdiff_local.errors import UsageError
 from visdiff_local.pipeline import caption, judge
-from visdiff_local.stages import keyword, propose, refine, sample
-from visdiff_local.stages.propose import Asking
-from visdiff_local.stages.rank import Images
+from visdiff_local.pipeline.proposers import base, keyword, refine, sampling
+from visdiff_local.pipeline.proposers.base import Asking
+from visdiff_local.pipeline.rankers.scores import Images
 from visdiff_local.types import Caption, ImageRef
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -36,7 +36,7 @@ def test_random_samples_are_distinct_images_of_their_side(
 ) -> None:
     a, b = refs("a", n), refs("b", m)
     rng = np.random.default_rng(0)
-    samples = sample.draw(a, b, size=size, rounds=rounds, rng=rng)
+    samples = sampling.draw(a, b, size=size, rounds=rounds, rng=rng)
     assert len(samples) == rounds
     for drawn in samples:
         assert len(set(drawn.a)) == len(drawn.a) == min(n, size)
@@ -48,7 +48,8 @@ def test_random_samples_are_distinct_images_of_their_side(
 def test_samples_follow_the_generator() -> None:
     a, b = refs("a", 50), refs("b", 50)
     draws = [
-        sample.draw(a, b, size=10, rounds=2, rng=np.random.default_rng(seed)) for seed in (1, 1, 2)
+        sampling.draw(a, b, size=10, rounds=2, rng=np.random.default_rng(seed))
+        for seed in (1, 1, 2)
     ]
     assert draws[0] == draws[1]
     assert draws[0] != draws[2]
@@ -66,7 +67,7 @@ def rare_shift(name: str) -> list[float]:
 def test_discriminative_sampling_finds_a_rare_shift() -> None:
     a, b = refs("a", 200), refs("b", 200)
     draws = {
-        how: sample.draw(
+        how: sampling.draw(
             a,
             b,
             size=20,
@@ -88,14 +89,14 @@ def test_the_probe_never_saw_the_image_it_scores() -> None:
     """On noise of many dimensions a probe that has would tell the sides apart; this one cannot."""
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 60, 100)).astype(np.float32)
-    score_a, score_b = sample.probe_scores(a, b, rng)
+    score_a, score_b = sampling.probe_scores(a, b, rng)
     auroc = (score_a[:, None] > score_b[None, :]).mean()
     assert 0.3 < auroc < 0.7
 
 
 def test_probe_with_one_image_a_side() -> None:
     one = np.ones((1, 4), dtype=np.float32)
-    score_a, score_b = sample.probe_scores(one, -one, np.random.default_rng(0))
+    score_a, score_b = sampling.probe_scores(one, -one, np.random.default_rng(0))
     assert score_a.tolist() == [0.0]
     assert score_b.tolist() == [0.0]
 
@@ -108,7 +109,9 @@ def test_cluster_sampling_takes_a_round_from_one_subgroup() -> None:
 
     a, b = refs("a", 80), refs("b", 80)
     rng = np.random.default_rng(0)
-    samples = sample.draw(a, b, size=10, rounds=2, how="cluster", rng=rng, embedder=Space(subgroup))
+    samples = sampling.draw(
+        a, b, size=10, rounds=2, how="cluster", rng=rng, embedder=Space(subgroup)
+    )
     parities = [{int(image.id[1:]) % 2 for image in (*s.a, *s.b)} for s in samples]
     assert sorted(len(p) for p in parities) == [1, 1]
     assert parities[0] != parities[1]
@@ -116,7 +119,7 @@ def test_cluster_sampling_takes_a_round_from_one_subgroup() -> None:
 
 def test_sampling_that_needs_an_embedder_says_so() -> None:
     with pytest.raises(UsageError, match="needs an embedder"):
-        sample.draw(
+        sampling.draw(
             refs("a", 3),
             refs("b", 3),
             size=2,
@@ -129,11 +132,11 @@ def test_sampling_that_needs_an_embedder_says_so() -> None:
 def test_pairs_stay_together() -> None:
     a = [ref(f"a{i}", pair=str(i)) for i in range(10)]
     b = [ref(f"b{i}", pair=str(i)) for i in range(5, 15)]
-    (drawn,) = sample.draw_pairs(a, b, size=4, rounds=1, rng=np.random.default_rng(0))
+    (drawn,) = sampling.draw_pairs(a, b, size=4, rounds=1, rng=np.random.default_rng(0))
     assert len(drawn.a) == 4
     assert [x.pair for x in drawn.a] == [y.pair for y in drawn.b]
     with pytest.raises(UsageError, match="paired"):
-        sample.draw_pairs(refs("a", 3), b, size=2, rounds=1, rng=np.random.default_rng(0))
+        sampling.draw_pairs(refs("a", 3), b, size=2, rounds=1, rng=np.random.default_rng(0))
 
 
 # --- captions ---------------------------------------------------------------------------------
@@ -173,23 +176,23 @@ def test_both_directions_ask_for_what_is_more_in_the_first_list() -> None:
 
     a, b = refs("a", 30), refs("b", 30)
     said = captions_of(a, "dogs") | captions_of(b, "cats")
-    samples = sample.draw(a, b, size=5, rounds=2, rng=np.random.default_rng(0))
+    samples = sampling.draw(a, b, size=5, rounds=2, rng=np.random.default_rng(0))
     llm = Words(complete=reply)
-    found = propose.from_captions(samples, said, llm, Asking())
+    found = base.from_captions(samples, said, llm, Asking())
     assert [(h.text, h.direction) for h in found.hypotheses] == [("dogs", "a"), ("cats", "b")]
     assert found.unparsed == ()
     assert len(llm.asked) == 4
-    only_a = propose.from_captions(samples, said, Words(complete=reply), Asking(directions=("a",)))
+    only_a = base.from_captions(samples, said, Words(complete=reply), Asking(directions=("a",)))
     assert [h.direction for h in only_a.hypotheses] == ["a"]
 
 
 def test_rounds_are_united_and_the_first_keeps_the_credit() -> None:
     replies = iter(["* Dogs\n* snow", "* dogs\n* hats"])
     a, b = refs("a", 9), refs("b", 9)
-    samples = sample.draw(a, b, size=5, rounds=2, rng=np.random.default_rng(0))
+    samples = sampling.draw(a, b, size=5, rounds=2, rng=np.random.default_rng(0))
     said = captions_of(a, "x") | captions_of(b, "y")
     llm = Words(complete=lambda prompt: next(replies))
-    found = propose.from_captions(samples, said, llm, Asking(directions=("a",)))
+    found = base.from_captions(samples, said, llm, Asking(directions=("a",)))
     assert [(h.text, h.provenance.round) for h in found.hypotheses] == [
         ("Dogs", 0), ("snow", 0), ("hats", 1),
     ]  # fmt: skip
@@ -198,28 +201,28 @@ def test_rounds_are_united_and_the_first_keeps_the_credit() -> None:
 def test_a_reply_that_cannot_be_read_is_kept_as_such_and_nothing_is_not() -> None:
     replies = iter(["* nothing", "I am sorry, I cannot do that."])
     a, b = refs("a", 3), refs("b", 3)
-    samples = sample.draw(a, b, size=3, rounds=1, rng=np.random.default_rng(0))
+    samples = sampling.draw(a, b, size=3, rounds=1, rng=np.random.default_rng(0))
     said = captions_of(a, "x") | captions_of(b, "y")
-    found = propose.from_captions(samples, said, Words(lambda prompt: next(replies)), Asking())
+    found = base.from_captions(samples, said, Words(lambda prompt: next(replies)), Asking())
     assert found.hypotheses == ()
     assert found.unparsed == ("I am sorry, I cannot do that.",)
 
 
 def test_a_side_without_captions_is_not_asked_about() -> None:
     a, b = refs("a", 3), refs("b", 3)
-    samples = sample.draw(a, b, size=3, rounds=1, rng=np.random.default_rng(0))
+    samples = sampling.draw(a, b, size=3, rounds=1, rng=np.random.default_rng(0))
     llm = Words()
-    assert propose.from_captions(samples, captions_of(a, "x"), llm, Asking()).hypotheses == ()
+    assert base.from_captions(samples, captions_of(a, "x"), llm, Asking()).hypotheses == ()
     assert llm.asked == []
 
 
 def test_paired_captions_stand_side_by_side() -> None:
     a = [ref(f"a{i}", pair=str(i)) for i in range(3)]
     b = [ref(f"b{i}", pair=str(i)) for i in range(3)]
-    samples = sample.draw_pairs(a, b, size=3, rounds=1, rng=np.random.default_rng(0))
+    samples = sampling.draw_pairs(a, b, size=3, rounds=1, rng=np.random.default_rng(0))
     llm = Words(complete=lambda prompt: "* borders")
     said = captions_of(a, "x") | captions_of(b, "y")
-    propose.from_captions(samples, said, llm, Asking(paired=True, goal="style"))
+    base.from_captions(samples, said, llm, Asking(paired=True, goal="style"))
     first = samples[0].a[0].pair
     assert f"1. A: x a{first}\n   B: y b{first}\n" in llm.asked[0]
     assert f"1. A: y b{first}\n   B: x a{first}\n" in llm.asked[1]
@@ -229,10 +232,10 @@ def test_paired_captions_stand_side_by_side() -> None:
 def test_a_monstrous_caption_is_cut() -> None:
     a, b = refs("a", 1), refs("b", 1)
     said = {"a0": Caption("a0", "word " * 5000), "b0": Caption("b0", "y")}
-    samples = sample.draw(a, b, size=1, rounds=1, rng=np.random.default_rng(0))
+    samples = sampling.draw(a, b, size=1, rounds=1, rng=np.random.default_rng(0))
     llm = Words(complete=lambda prompt: "* x")
-    propose.from_captions(samples, said, llm, Asking())
-    assert llm.asked[0].count("word ") <= propose.CAPTION_WORDS + 5
+    base.from_captions(samples, said, llm, Asking())
+    assert llm.asked[0].count("word ") <= base.CAPTION_WORDS + 5
 
 
 @pytest.mark.parametrize(("n", "rows"), [(20, 2), (7, 1), (25, 2), (1, 1), (40, 4)])
@@ -245,13 +248,13 @@ def test_the_grid_has_full_rows_with_a_on_top(n: int, rows: int) -> None:
         return "* dogs"
 
     eyes = Eyes(describe=describe)
-    samples = sample.draw(a, b, size=n, rounds=1, rng=np.random.default_rng(0))
-    found = propose.from_images(samples, eyes, Asking())
+    samples = sampling.draw(a, b, size=n, rounds=1, rng=np.random.default_rng(0))
+    found = base.from_images(samples, eyes, Asking())
     assert [(h.direction, h.provenance.proposer) for h in found.hypotheses] == [
         ("a", "image"), ("b", "image"),
     ]  # fmt: skip
     for group, (top, bottom) in zip(groups, ("ab", "ba"), strict=True):
-        assert len(group) == 2 * rows * propose.GRID_COLUMNS
+        assert len(group) == 2 * rows * base.GRID_COLUMNS
         half = len(group) // 2
         assert {image[0] for image in group[:half]} == {top}
         assert {image[0] for image in group[half:]} == {bottom}
@@ -261,8 +264,8 @@ def test_the_grid_has_full_rows_with_a_on_top(n: int, rows: int) -> None:
 def test_several_images_are_shown_as_they_are() -> None:
     a, b = refs("a", 3), refs("b", 2)
     eyes = Eyes(describe=lambda images: "* dogs")
-    samples = sample.draw(a, b, size=5, rounds=1, rng=np.random.default_rng(0))
-    propose.from_images(samples, eyes, Asking(), grid=False)
+    samples = sampling.draw(a, b, size=5, rounds=1, rng=np.random.default_rng(0))
+    base.from_images(samples, eyes, Asking(), grid=False)
     assert len(eyes.seen) == 10
     assert "first 3 images are group A, the other 2 are group B" in eyes.asked[0]
     assert "first 2 images are group A, the other 3 are group B" in eyes.asked[1]
@@ -271,10 +274,10 @@ def test_several_images_are_shown_as_they_are() -> None:
 def test_feature_texts_are_cleaned() -> None:
     texts = iter(["a photo of a dog.", "stock photos", "a dog", "cats", "cats"])
     a, b = refs("a", 2), refs("b", 2)
-    samples = sample.draw(a, b, size=2, rounds=1, rng=np.random.default_rng(0))
+    samples = sampling.draw(a, b, size=2, rounds=1, rng=np.random.default_rng(0))
     eyes = Eyes(describe=lambda images: next(texts))
-    found = propose.from_features(samples, eyes, Asking(concepts=5, directions=("a",)))
-    assert [h.text for h in propose.union(found.hypotheses)] == ["a dog", "cats"]
+    found = base.from_features(samples, eyes, Asking(concepts=5, directions=("a",)))
+    assert [h.text for h in base.union(found.hypotheses)] == ["a dog", "cats"]
     assert found.unparsed == ("stock photos",)
 
 
@@ -318,7 +321,7 @@ def test_yoga_leads_for_a_and_meditating_for_b() -> None:
         for side, word in (("a", "yoga"), ("b", "meditating"))
     }
     said = caption.caption_images([*images["a"], *images["b"]], Eyes())
-    samples = [sample.Sample(tuple(images["a"]), tuple(images["b"]))]
+    samples = [sampling.Sample(tuple(images["a"]), tuple(images["b"]))]
     found = keyword.from_keywords(samples, said)
     first = {d: [h.text for h in found if h.direction == d] for d in ("a", "b")}
     assert "yoga" in first["a"][0]

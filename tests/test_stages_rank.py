@@ -14,10 +14,12 @@ from stage_doubles import Eyes, Space, Words, hypothesis, refs
 from visdiff_local import prompts
 from visdiff_local.errors import UsageError
 from visdiff_local.pipeline import evidence, verdicts
+from visdiff_local.pipeline.proposers import dedupe
+from visdiff_local.pipeline.rankers import cascade
+from visdiff_local.pipeline.rankers import scores as rank
+from visdiff_local.pipeline.rankers.scores import Images, Scores
 from visdiff_local.pipeline.verdicts import Rules
 from visdiff_local.protocols import FloatArray
-from visdiff_local.stages import cascade, dedupe, rank
-from visdiff_local.stages.rank import Images, Scores
 from visdiff_local.stats import auroc
 from visdiff_local.types import Caption, ImageRef
 

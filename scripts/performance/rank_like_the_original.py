@@ -25,8 +25,8 @@ from scipy.stats import ttest_ind
 from sklearn.metrics import roc_auc_score
 
 from visdiff_local.pipeline import verdicts
-from visdiff_local.stages import rank
-from visdiff_local.stages.rank import Images, Scores
+from visdiff_local.pipeline.rankers import scores
+from visdiff_local.pipeline.rankers.scores import Images, Scores
 from visdiff_local.store import Store
 from visdiff_local.store.cached import CachedEmbedder, Counter
 from visdiff_local.types import Hypothesis, ImageRef, Provenance
@@ -69,7 +69,7 @@ def in_one_pass(
         for seconds in tries:
             rng = np.random.default_rng(0)
             with timed(seconds):
-                values = rank.clip([h.text for h in tested], images.refs, embedder=embedder)
+                values = scores.clip([h.text for h in tested], images.refs, embedder=embedder)
                 found = verdicts.compare(tested, Scores.single(values), images, rules, rng)
                 (settled,) = verdicts.settle([found], rules)
     return best(tries), settled.comparison.auroc

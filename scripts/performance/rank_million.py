@@ -23,9 +23,9 @@ from _shared import Seconds, best, peak_anonymous_mib, timed
 from sklearn.metrics import roc_auc_score
 
 from visdiff_local.pipeline import verdicts
+from visdiff_local.pipeline.rankers import scores
+from visdiff_local.pipeline.rankers.scores import Images, Scores
 from visdiff_local.protocols import FloatArray
-from visdiff_local.stages import rank
-from visdiff_local.stages.rank import Images, Scores
 from visdiff_local.store import Store
 from visdiff_local.store.cached import CachedEmbedder, Counter
 from visdiff_local.types import Hypothesis, ImageRef, Provenance
@@ -119,7 +119,7 @@ def ranked(refs: list[ImageRef], tested: list[Hypothesis], embedder: CachedEmbed
     rng, rules = np.random.default_rng(0), verdicts.Rules()
     spent = Seconds()
     with timed(spent):
-        values = rank.clip([h.text for h in tested], images.refs, embedder=embedder)
+        values = scores.clip([h.text for h in tested], images.refs, embedder=embedder)
         found = verdicts.compare(tested, Scores.single(values), images, rules, rng)
         (settled,) = verdicts.settle([found], rules)
     for row in range(2):

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from visdiff_local.pipeline.rankers.scores import Images
 from visdiff_local.protocols import FloatArray
-from visdiff_local.stages.rank import Images
 from visdiff_local.types import Direction, Evidence, Example, Histogram
 
 SHOWN = 6

@@ -9,12 +9,13 @@ from visdiff_local.config import RunConfig
 from visdiff_local.models.specs import Role
 from visdiff_local.pipeline.caption import caption_images
 from visdiff_local.pipeline.models import Roles
+from visdiff_local.pipeline.proposers import base, dedupe, sampling
+from visdiff_local.pipeline.proposers.keyword import from_keywords
+from visdiff_local.pipeline.proposers.refine import refine
+from visdiff_local.pipeline.rankers import scores
+from visdiff_local.pipeline.rankers.scores import Images, ScoreFunction
 from visdiff_local.pipeline.read import Fold, sides
 from visdiff_local.protocols import FloatArray
-from visdiff_local.stages import dedupe, propose, rank, sample
-from visdiff_local.stages.keyword import from_keywords
-from visdiff_local.stages.rank import Images, ScoreFunction
-from visdiff_local.stages.refine import refine
 from visdiff_local.types import Caption, Direction, Hypothesis, ImageRef, Provenance
 
 
@@ -32,7 +33,7 @@ def hypotheses(
         return ()
     found = _proposed(fold.explore, config, roles, rng)
     for number in range(config.rounds, config.rounds + config.refine):
-        found = propose.union((*found, *_refined(found, fold.explore, config, roles, number)))
+        found = base.union((*found, *_refined(found, fold.explore, config, roles, number)))
     return _merged(found, fold.explore, roles)
 
 
@@ -53,11 +54,11 @@ def explored(found: Sequence[Hypothesis], explore: Images, roles: Roles) -> Floa
     """CLIP's scores on the explore half: cheap, and good enough to tell which say the same."""
     with roles.stage("embed", len(explore.refs)):
         texts = [h.text for h in found]
-        return rank.filled(clip(roles)(texts, explore.refs))
+        return scores.filled(clip(roles)(texts, explore.refs))
 
 
 def clip(roles: Roles) -> ScoreFunction:
-    return partial(rank.clip, embedder=roles.embedder, family=roles.family("embedder"))
+    return partial(scores.clip, embedder=roles.embedder, family=roles.family("embedder"))
 
 
 def _proposed(
@@ -65,41 +66,39 @@ def _proposed(
 ) -> tuple[Hypothesis, ...]:
     samples = _samples(explore, config, roles, rng)
     shown = tuple(dict.fromkeys(ref for s in samples for ref in (*s.a, *s.b)))
-    found = propose.Proposals()
+    found = base.Proposals()
     if {"caption", "keyword"} & set(config.proposer):
         said = captions(shown, config, roles)
     with roles.stage("propose"):
         for name in config.proposer:
             if name == "caption":
-                found += propose.from_captions(
-                    samples, said, roles.llm, _asking("llm", config, roles)
-                )
+                found += base.from_captions(samples, said, roles.llm, _asking("llm", config, roles))
             elif name == "image":
                 asking, grid = _asking("vlm", config, roles), not roles.multi_image
-                found += propose.from_images(samples, roles.image_proposer, asking, grid=grid)
+                found += base.from_images(samples, roles.image_proposer, asking, grid=grid)
             elif name == "feature":
                 asking = _asking("captioner", config, roles)
-                found += propose.from_features(samples, roles.feature_proposer, asking)
+                found += base.from_features(samples, roles.feature_proposer, asking)
             else:
                 mined = from_keywords(
                     samples, said, concepts=config.per_round, directions=directions(config)
                 )
-                found += propose.Proposals(mined)
+                found += base.Proposals(mined)
     roles.unparsed_replies += len(found.unparsed)
-    return propose.union(found.hypotheses)
+    return base.union(found.hypotheses)
 
 
 def _samples(
     explore: Images, config: RunConfig, roles: Roles, rng: np.random.Generator
-) -> list[sample.Sample]:
+) -> list[sampling.Sample]:
     a, b = sides(explore)
     size, rounds = config.samples, config.rounds
     if config.paired_by:
-        return sample.draw_pairs(a, b, size=size, rounds=rounds, rng=rng)
+        return sampling.draw_pairs(a, b, size=size, rounds=rounds, rng=rng)
     if config.sampling == "random":
-        return sample.draw(a, b, size=size, rounds=rounds, rng=rng)
+        return sampling.draw(a, b, size=size, rounds=rounds, rng=rng)
     with roles.stage("embed", len(a) + len(b)):
-        return sample.draw(
+        return sampling.draw(
             a,
             b,
             size=size,
@@ -131,8 +130,8 @@ def _merged(found: tuple[Hypothesis, ...], explore: Images, roles: Roles) -> tup
     return merged
 
 
-def _asking(role: Role, config: RunConfig, roles: Roles) -> propose.Asking:
-    return propose.Asking(
+def _asking(role: Role, config: RunConfig, roles: Roles) -> base.Asking:
+    return base.Asking(
         concepts=config.per_round,
         goal=config.goal,
         directions=directions(config),

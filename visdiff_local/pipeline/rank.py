@@ -11,10 +11,12 @@ from visdiff_local.pipeline import verdicts
 from visdiff_local.pipeline.judge import Question, judge
 from visdiff_local.pipeline.models import Roles
 from visdiff_local.pipeline.propose import captions, clip, explored
+from visdiff_local.pipeline.proposers import dedupe
+from visdiff_local.pipeline.rankers import cascade
+from visdiff_local.pipeline.rankers import scores as rank
+from visdiff_local.pipeline.rankers.scores import Images, ScoreFunction, Scores
 from visdiff_local.pipeline.read import Fold
 from visdiff_local.protocols import FloatArray
-from visdiff_local.stages import cascade, dedupe, rank
-from visdiff_local.stages.rank import Images, ScoreFunction, Scores
 from visdiff_local.types import (
     Caption,
     Direction,

@@ -18,7 +18,7 @@ from visdiff_local.images import (
 )
 from visdiff_local.measure import ATTRIBUTES, Measurement, measure, near_duplicates
 from visdiff_local.pipeline.models import Roles
-from visdiff_local.stages.rank import Images
+from visdiff_local.pipeline.rankers.scores import Images
 from visdiff_local.types import Duplicates, Example, ImageRef, SetSummary
 
 FEW = 20

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from visdiff_local import stats
 from visdiff_local.pipeline.evidence import evidence, histogram
+from visdiff_local.pipeline.rankers.scores import Images, Scores, oriented
 from visdiff_local.protocols import FloatArray
-from visdiff_local.stages.rank import Images, Scores, oriented
 from visdiff_local.types import Hypothesis, MeasuredDifference, ScoredHypothesis, Standing, Summary
 
 POWER = 0.8

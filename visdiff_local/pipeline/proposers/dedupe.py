@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from visdiff_local.pipeline.rankers.scores import BoolArray, oriented
 from visdiff_local.protocols import Embedder, FloatArray
-from visdiff_local.stages.rank import BoolArray, oriented
 from visdiff_local.stats import auroc
 from visdiff_local.stats.groups import centred_ranks
 from visdiff_local.stats.normal import quantile

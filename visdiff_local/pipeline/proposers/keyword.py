@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visdiff_local import parsing
-from visdiff_local.stages.sample import Sample
+from visdiff_local.pipeline.proposers.sampling import Sample
 from visdiff_local.types import Caption, Direction, Hypothesis, ImageRef, Provenance
 
 FloatVector = npt.NDArray[np.float64]

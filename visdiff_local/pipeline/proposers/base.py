@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from visdiff_local import parsing, prompts
+from visdiff_local.pipeline.proposers.sampling import Sample
 from visdiff_local.protocols import FeatureProposer, ImageProposer, TextModel
-from visdiff_local.stages.sample import Sample
 from visdiff_local.types import Caption, Direction, Hypothesis, ImageRef, Provenance
 
 GRID_COLUMNS = 10

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from visdiff_local import prompts
+from visdiff_local.pipeline.proposers.base import Asking, Proposals, brief, collect
+from visdiff_local.pipeline.rankers.scores import Images, IntArray, oriented
 from visdiff_local.protocols import FloatArray, TextModel
-from visdiff_local.stages.propose import Asking, Proposals, brief, collect
-from visdiff_local.stages.rank import Images, IntArray, oriented
 from visdiff_local.stats import auroc
 from visdiff_local.types import Caption, Direction, Hypothesis, Provenance
 

@@ -6,8 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from visdiff_local.errors import UsageError
-from visdiff_local.protocols import FloatArray
-from visdiff_local.stages.rank import (
+from visdiff_local.pipeline.rankers.scores import (
     BoolArray,
     Images,
     IntArray,
@@ -17,6 +16,7 @@ from visdiff_local.stages.rank import (
     filled,
     oriented,
 )
+from visdiff_local.protocols import FloatArray
 from visdiff_local.stats import EFFECT_FLOOR, auroc, compare
 from visdiff_local.types import Hypothesis
 
@@ -92,7 +92,7 @@ def check(
     After each part a hypothesis whose 95% interval lies below ``floor`` altogether is settled: it
     will not be confirmed, and the rest of its images are not asked. Nothing is ever settled in a
     hypothesis's favour, so looking repeatedly cannot make a false one true; and the images not
-    asked stay NaN, which counts against the hypothesis (:func:`visdiff_local.stages.rank.filled`).
+    asked stay NaN, which counts against the hypothesis (:func:`visdiff_local.pipeline.rankers.scores.filled`).
     """
     answers = np.full((len(hypotheses), len(images.refs)), np.nan, dtype=np.float32)
     asked = np.zeros(answers.shape, dtype=np.bool_)

@@ -2,7 +2,7 @@
 
 Three ways to score: CLIP's cosine, the vision-language model's P(yes), the language model's P(yes)
 over the caption. They combine as an ensemble (``clip+vqa``) or a cascade (``clip>vqa``, in
-:mod:`visdiff_local.stages.cascade`). Yes and no are read from token probabilities, never from text.
+:mod:`visdiff_local.pipeline.rankers.cascade`). Yes and no are read from token probabilities, never from text.
 """
 
 from collections.abc import Callable, Mapping, Sequence
