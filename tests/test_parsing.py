@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visdiff_local import parsing
+from visdiff_local.prompts import replies as parsing
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WORDS = st.text(alphabet="abcdefghijklmnopqrstuvwxyz", min_size=3, max_size=8).filter(

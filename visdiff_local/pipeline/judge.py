@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visdiff_local import prompts
-from visdiff_local.parsing import Grade
+from visdiff_local.prompts.replies import Grade
 from visdiff_local.protocols import TextModel
 
 GRADES: tuple[Grade, ...] = (0, 1, 2)

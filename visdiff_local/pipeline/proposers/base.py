@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from visdiff_local import parsing, prompts
+from visdiff_local import prompts
 from visdiff_local.pipeline.proposers.sampling import Sample
+from visdiff_local.prompts import replies as parsing
 from visdiff_local.protocols import FeatureProposer, ImageProposer, TextModel
 from visdiff_local.types import Caption, Direction, Hypothesis, ImageRef, Provenance
 
@@ -126,7 +127,7 @@ def union(hypotheses: Iterable[Hypothesis]) -> tuple[Hypothesis, ...]:
 
 
 def collect(replies: Iterable[tuple[str, Direction, Provenance]]) -> Proposals:
-    """Parses replies; see :func:`visdiff_local.parsing.hypotheses`."""
+    """Parses replies; see :func:`visdiff_local.prompts.replies.hypotheses`."""
     hypotheses: list[Hypothesis] = []
     unparsed: list[str] = []
     for reply, direction, provenance in replies:

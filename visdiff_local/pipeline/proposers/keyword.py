@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local import parsing
 from visdiff_local.pipeline.proposers.sampling import Sample
+from visdiff_local.prompts import replies
 from visdiff_local.types import Caption, Direction, Hypothesis, ImageRef, Provenance
 
 FloatVector = npt.NDArray[np.float64]
@@ -148,7 +148,7 @@ def _said(images: Iterable[ImageRef], captions: Mapping[str, Caption]) -> list[s
 
 
 def _noun_like(phrase: str) -> bool:
-    return len(phrase) > 2 and not phrase.isdigit() and parsing.phrase(phrase) == phrase
+    return len(phrase) > 2 and not phrase.isdigit() and replies.phrase(phrase) == phrase
 
 
 def _whole(phrase: str, as_frequent: Sequence[str]) -> str:
