@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local import results, stats
+from visdiff_local import stats
 from visdiff_local.bench.scenes.drawing.render import render
 from visdiff_local.bench.scenes.pairs import Pair, make_pair
 from visdiff_local.config import RunConfig
 from visdiff_local.measure import Measurement, compare_measured, measure
 from visdiff_local.pipeline.evidence import evidence, histogram
 from visdiff_local.pipeline.rankers.scores import Images
+from visdiff_local.results import serialize
 from visdiff_local.types import (
     Calls,
     Direction,
@@ -115,7 +116,7 @@ def write(result: RunResult, thumbnails: Mapping[str, bytes], folder: Path) -> P
     (folder / "thumbnails").mkdir(parents=True, exist_ok=True)
     for identity, jpeg in thumbnails.items():
         (folder / "thumbnails" / f"{identity}.jpg").write_bytes(jpeg)
-    (folder / "run.json").write_text(results.to_json(result), encoding="utf-8")
+    (folder / "run.json").write_text(serialize.to_json(result), encoding="utf-8")
     return folder
 
 

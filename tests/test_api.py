@@ -10,9 +10,10 @@ import pytest
 from colours import Colours, draw
 
 import visdiff_local
-from visdiff_local import ImageSet, describe_differences, offline
+from visdiff_local import ImageSet, describe_differences
 from visdiff_local.errors import InputError, ProblemsError
 from visdiff_local.models import pool
+from visdiff_local.system import offline
 
 
 @pytest.fixture(autouse=True)

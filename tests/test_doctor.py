@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from visdiff_local import doctor, offline
+from visdiff_local import doctor
 from visdiff_local.cli.main import main
 from visdiff_local.doctor import Finding, examine
 from visdiff_local.models.specs import load_registry
+from visdiff_local.system import offline
 
 
 @pytest.fixture

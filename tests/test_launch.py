@@ -195,7 +195,7 @@ def test_messages_stand_between_the_bars(capsys: pytest.CaptureFixture[str]) -> 
     from rich.console import Console
     from rich.progress import Progress as RichBars
 
-    from visdiff_local.progress import Bars
+    from visdiff_local.system.progress import Bars
 
     with RichBars(console=Console(stderr=True, width=60)) as bars:
         shown = Bars(bars)

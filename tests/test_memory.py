@@ -24,8 +24,8 @@ from visdiff_local.models.planning import plan as planning
 from visdiff_local.models.pool import ModelPool
 from visdiff_local.models.specs import Fit, Profile, Registry, load_registry
 from visdiff_local.pipeline.models import Roles
-from visdiff_local.progress import Silent
 from visdiff_local.store import Store
+from visdiff_local.system.progress import Silent
 from visdiff_local.types import ImageRef
 
 NAMES = ("llava", "llama-q8_0", "clip")

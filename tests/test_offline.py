@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from visdiff_local import offline
 from visdiff_local.errors import NetworkAttemptError
+from visdiff_local.system import offline
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 from colours import Colours, draw
 from PIL import Image, ImageEnhance
 
-from visdiff_local import results
 from visdiff_local.cli.main import main
 from visdiff_local.models import paths, pool
+from visdiff_local.results import serialize
 
 RED_AND_BLUE = (["red"] * 9 + ["blue"]) * 3, (["blue"] * 9 + ["red"]) * 3
 
@@ -115,7 +115,7 @@ def test_one_changed_image_is_asked_about_alone(place: Path) -> None:
     draw(place / "a", ["red"], seed=99, start=0)
     content = loaded(run(place, "--ranker", "vqa", "--stats", "paper"))
     assert computed(content) > 0
-    changed = results.load(place / "out").a.glance[0].id
+    changed = serialize.load(place / "out").a.glance[0].id
     assert set(Colours.asked_images) == {changed}
 
 
@@ -307,8 +307,8 @@ def test_the_run_folder_is_private_and_complete(place: Path) -> None:
 
 def test_run_json_reads_back_as_the_same_result(place: Path) -> None:
     out = run(place, "--truth-a", "red", "--truth-b", "blue")
-    result = results.load(out)
-    assert results.to_json(result) == (out / "run.json").read_text()
+    result = serialize.load(out)
+    assert serialize.to_json(result) == (out / "run.json").read_text()
     assert result.run.config["alpha"] == 0.05
     assert result.run.config["a"] == str(place / "a")
 

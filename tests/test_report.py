@@ -17,7 +17,7 @@ import report_example
 from html_page import Page
 
 from visdiff_local.errors import InputError
-from visdiff_local.report import write_report
+from visdiff_local.results.report import write_report
 from visdiff_local.types import (
     Duplicates,
     Example,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from visdiff_local.report import words
-from visdiff_local.report.plots import LEFT, MIDDLE, REACH, WIDTH, auroc_axis, histogram
+from visdiff_local.results.report import words
+from visdiff_local.results.report.plots import LEFT, MIDDLE, REACH, WIDTH, auroc_axis, histogram
 from visdiff_local.types import Histogram, Hypothesis, Provenance, ScoredHypothesis
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from visdiff_local import offline, results
 from visdiff_local.images import ImageSet
-from visdiff_local.progress import Progress
+from visdiff_local.results import serialize
 from visdiff_local.session import Outcome, configured, launch
+from visdiff_local.system import offline
+from visdiff_local.system.progress import Progress
 from visdiff_local.types import MeasuredDifference, RunResult, ScoredHypothesis, Summary
 
 Source = ImageSet | str | Path
@@ -56,7 +57,7 @@ class Result:
 
     def to_json(self) -> str:
         """``run.json`` as text."""
-        return results.to_json(self.run)
+        return serialize.to_json(self.run)
 
     def to_html(self) -> str:
         """The self-contained report."""

@@ -16,7 +16,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from visdiff_local import offline
 from visdiff_local.models.planning.plan import found_gpu_gib, make_plan
 from visdiff_local.models.pool import (
     WITHOUT_WEIGHTS,
@@ -27,6 +26,7 @@ from visdiff_local.models.pool import (
 )
 from visdiff_local.models.specs import ROLES, ModelSpec, Profile, Registry
 from visdiff_local.store import default_folder
+from visdiff_local.system import offline
 
 State = Literal["ok", "missing", "note"]
 

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from visdiff_local import run_folder
 from visdiff_local.config import RunConfig
 from visdiff_local.images import ImageSet
 from visdiff_local.models.planning import throughput
@@ -17,8 +16,9 @@ from visdiff_local.models.pool import ModelPool, choose_profile, default_profile
 from visdiff_local.models.specs import ROLES, load_registry
 from visdiff_local.pipeline import run
 from visdiff_local.pipeline.models import Roles
-from visdiff_local.progress import Progress, Silent
+from visdiff_local.results import folder as run_folder
 from visdiff_local.store import Store
+from visdiff_local.system.progress import Progress, Silent
 from visdiff_local.types import RunResult
 
 DEMO = Path(__file__).parent / "assets" / "demo"

@@ -25,10 +25,10 @@ from pathlib import Path
 import faiss  # noqa: F401 (so that forked children need not load it)
 from _shared import FAKE_MODELS, noisy_pictures
 
-from visdiff_local import run_folder  # noqa: F401 (likewise)
 from visdiff_local.cli import run, store, tables  # noqa: F401
 from visdiff_local.cli.main import main as command_line
 from visdiff_local.models.backends import fake  # noqa: F401
+from visdiff_local.results import folder as run_folder  # noqa: F401
 
 COMPACT_EVERY = 5
 

@@ -22,8 +22,8 @@ from visdiff_local.cli.options import (
 
 if TYPE_CHECKING:
     from visdiff_local.bench.accuracy import Row, Trial
-    from visdiff_local.progress import Progress
     from visdiff_local.session import Launcher
+    from visdiff_local.system.progress import Progress
 
 PURITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _EXTENT: tuple[Option, ...] = (
@@ -209,8 +209,8 @@ def null(
 
 @contextmanager
 def _opened(options: dict[str, Any], workspace: str | None, quiet: bool) -> Iterator[_Bench]:
-    from visdiff_local import progress
     from visdiff_local.session import Launcher, configured
+    from visdiff_local.system import progress
 
     typed = given(options)
     config = configured(a="", b="", **typed)

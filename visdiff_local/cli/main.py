@@ -11,8 +11,8 @@ from importlib import import_module
 
 import click
 
-from visdiff_local import offline
 from visdiff_local.errors import VisdiffError
+from visdiff_local.system import offline
 
 PROGRAM = "visdiff-local"
 COMMANDS = {

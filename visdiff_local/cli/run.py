@@ -76,11 +76,11 @@ def demo(as_json: bool, quiet: bool, **options: Any) -> None:
 @click.option("--no-images", is_flag=True, help="A report that may be shared: no picture in it.")
 def report(run_dir: str, no_images: bool) -> None:
     """Draw the report of a run again, from its run.json alone."""
-    from visdiff_local import results
-    from visdiff_local.report import write_report
+    from visdiff_local.results import serialize
+    from visdiff_local.results.report import write_report
 
     folder = Path(run_dir)
-    results.load(folder)
+    serialize.load(folder)
     click.echo(write_report(folder, images=not no_images))
 
 
@@ -115,8 +115,10 @@ def _lines(path: Path) -> tuple[str, ...]:
 
 
 def _execute(a: str, b: str, options: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
-    from visdiff_local import progress, results, session
+    from visdiff_local import session
     from visdiff_local.cli import tables
+    from visdiff_local.results import serialize
+    from visdiff_local.system import progress
 
     config: RunConfig = session.configured(a=a, b=b, **given(options))
     if config.out is None and not as_json:
@@ -125,6 +127,6 @@ def _execute(a: str, b: str, options: dict[str, Any], *, as_json: bool, quiet: b
         outcome = session.launch(config, shown)
         folder = None if config.out is None else outcome.write(Path(config.out))
     if as_json:
-        click.echo(results.to_json(outcome.result), nl=False)
+        click.echo(serialize.to_json(outcome.result), nl=False)
     else:
         tables.show(outcome.result, folder)

@@ -23,9 +23,9 @@ def sweep(file: str, out: str | None, workspace: str | None, quiet: bool, **opti
     """
     from rich.console import Console
 
-    from visdiff_local import progress
     from visdiff_local.bench.sweep import read_sweep, run_sweep, write
     from visdiff_local.session import Launcher
+    from visdiff_local.system import progress
 
     typed = given(options)
     plan = read_sweep(Path(file), typed)

@@ -1,6 +1,5 @@
 """Images: which files make up a set, what their bytes say, and which half each belongs to."""
 
-from visdiff_local.images.ahead import default_workers
 from visdiff_local.images.decoders.pillow import (
     MAX_PIXELS,
     UnreadableImageError,
@@ -19,6 +18,7 @@ from visdiff_local.images.reading import (
 )
 from visdiff_local.images.sources.open import ImageSet
 from visdiff_local.images.splits import NEAR_DISTANCE, crossing, near_groups, split
+from visdiff_local.system.threads import default_workers
 
 __all__ = [
     "MAX_PIXELS",

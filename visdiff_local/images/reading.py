@@ -15,7 +15,6 @@ from typing import NamedTuple, Protocol
 from PIL import Image
 
 from visdiff_local.errors import InputError
-from visdiff_local.images.ahead import ahead
 from visdiff_local.images.decoders.pillow import (
     UnreadableImageError,
     decode_with_format,
@@ -23,6 +22,7 @@ from visdiff_local.images.decoders.pillow import (
     shown,
 )
 from visdiff_local.images.sources.open import ImageSet
+from visdiff_local.system.threads import ahead
 from visdiff_local.types import ImageRef, Skipped
 
 _REMEMBER_EVERY = 256

@@ -14,7 +14,6 @@ from visdiff_local.models import domain
 from visdiff_local.models.domain import Domain
 from visdiff_local.models.pool import ModelHandle, ModelPool
 from visdiff_local.models.specs import ROLES, Role
-from visdiff_local.progress import Progress, Silent
 from visdiff_local.store import Store
 from visdiff_local.store.cached import (
     CachedCaptioner,
@@ -25,6 +24,7 @@ from visdiff_local.store.cached import (
     CachedVisualJudge,
     Counter,
 )
+from visdiff_local.system.progress import Progress, Silent
 from visdiff_local.types import Calls, ModelInfo
 
 

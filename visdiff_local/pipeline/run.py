@@ -13,8 +13,8 @@ from visdiff_local.images import ImageSet
 from visdiff_local.models.pool import ModelPool
 from visdiff_local.pipeline import confounds, propose, provenance, rank, read, verdicts, warnings
 from visdiff_local.pipeline.models import Roles
-from visdiff_local.progress import Progress
 from visdiff_local.store import Store
+from visdiff_local.system.progress import Progress
 from visdiff_local.types import RunResult
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from zlib_ng.zlib_ng import crc32
 
 from visdiff_local.errors import StoreError
-from visdiff_local.files import sync
+from visdiff_local.system.files import sync
 
 _CHUNK = 1 << 22
 

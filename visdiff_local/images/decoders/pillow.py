@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from visdiff_local.errors import InputError
-from visdiff_local.images.ahead import ahead
+from visdiff_local.system.threads import ahead
 from visdiff_local.types import ImageRef
 
 MAX_PIXELS = 128_000_000

@@ -26,9 +26,9 @@ from visdiff_local.errors import (
     WeightsError,
 )
 from visdiff_local.images import decoded
-from visdiff_local.images.ahead import ahead
 from visdiff_local.models.backends.batches import is_out_of_memory
 from visdiff_local.models.specs import ModelSpec
+from visdiff_local.system.threads import ahead
 from visdiff_local.types import ImageRef
 
 Item = TypeVar("Item")

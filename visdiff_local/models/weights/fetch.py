@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from visdiff_local import offline
 from visdiff_local.errors import UsageError, WeightsError
 from visdiff_local.models.backends.files import dependency
 from visdiff_local.models.specs import ModelSpec, Profile
@@ -21,6 +20,7 @@ from visdiff_local.models.weights import disk
 from visdiff_local.models.weights.choose import choose
 from visdiff_local.models.weights.manifest import write_catalog
 from visdiff_local.models.weights.verify import insist, sha256
+from visdiff_local.system import offline
 
 Say = Callable[[str], None]
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import IO, Literal
 
 from visdiff_local.errors import UsageError, WeightsError
-from visdiff_local.files import sync
 from visdiff_local.models.weights import disk
 from visdiff_local.models.weights.manifest import (
     NAME,
@@ -27,6 +26,7 @@ from visdiff_local.models.weights.manifest import (
     write_catalog,
 )
 from visdiff_local.models.weights.verify import CHUNK, sha256
+from visdiff_local.system.files import sync
 
 Say = Callable[[str], None]
 OpenFile = Callable[[str], IO[bytes]]

@@ -13,8 +13,8 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from visdiff_local.errors import WeightsError
-from visdiff_local.files import write_whole
 from visdiff_local.models.specs import ModelSpec, Profile
+from visdiff_local.system.files import write_whole
 
 NAME = "manifest.json"
 CATALOG = "models.toml"

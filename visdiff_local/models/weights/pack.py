@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from visdiff_local.errors import UsageError
-from visdiff_local.files import sync, write_whole
 from visdiff_local.models import domain
 from visdiff_local.models.backends.files import sha256
 from visdiff_local.models.specs import ModelSpec, Profile
@@ -21,6 +20,7 @@ from visdiff_local.models.weights import disk
 from visdiff_local.models.weights.choose import choose
 from visdiff_local.models.weights.manifest import NAME, FileRecord, Manifest, PackedModel
 from visdiff_local.models.weights.verify import insist
+from visdiff_local.system.files import sync, write_whole
 
 Say = Callable[[str], None]
 Add = Callable[[Path, str], None]

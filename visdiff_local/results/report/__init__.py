@@ -7,11 +7,11 @@ what must not leave the building.
 
 from pathlib import Path
 
-from visdiff_local import results
-from visdiff_local.files import write_whole
-from visdiff_local.report.page import render
-from visdiff_local.report.pictures import Pictures
-from visdiff_local.report.sharing import without_paths
+from visdiff_local.results import serialize
+from visdiff_local.results.report.page import render
+from visdiff_local.results.report.pictures import Pictures
+from visdiff_local.results.report.sharing import without_paths
+from visdiff_local.system.files import write_whole
 
 __all__ = ["write_report"]
 
@@ -33,7 +33,7 @@ def write_report(run_dir: Path, *, images: bool = True) -> Path:
         InputError: the folder has no ``run.json``, or one that this version cannot read.
         OSError: the folder cannot be written.
     """
-    result = results.load(run_dir)
+    result = serialize.load(run_dir)
     if images:
         text = render(result, Pictures(run_dir / "thumbnails"))
     else:

@@ -10,13 +10,13 @@ import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from visdiff_local import results
 from visdiff_local.errors import UsageError
-from visdiff_local.files import write_whole
 from visdiff_local.images import UnreadableImageError, decode
-from visdiff_local.progress import Progress
-from visdiff_local.report import write_report
+from visdiff_local.results import serialize
+from visdiff_local.results.report import write_report
 from visdiff_local.store import Store, keys
+from visdiff_local.system.files import write_whole
+from visdiff_local.system.progress import Progress
 from visdiff_local.types import Example, RunResult
 
 THUMBNAILS = "thumbnails"
@@ -35,7 +35,7 @@ def write(result: RunResult, thumbnails: Mapping[str, bytes], folder: Path) -> P
         pictures.mkdir(mode=0o700, exist_ok=True)
         for identity, jpeg in thumbnails.items():
             write_whole(pictures / f"{identity}.jpg", jpeg, durable=False)
-        write_whole(folder / "run.json", results.to_json(result).encode())
+        write_whole(folder / "run.json", serialize.to_json(result).encode())
         write_report(folder)
     except OSError as error:
         raise UsageError(

@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from visdiff_local.measure import DESCRIPTIONS
-from visdiff_local.report import plots, words
-from visdiff_local.report.pictures import Figure, Pictures
+from visdiff_local.results.report import plots, words
+from visdiff_local.results.report.pictures import Figure, Pictures
 from visdiff_local.types import Example, Grade, RunResult, ScoredHypothesis, SetSummary
 
 TEMPLATES = Path(__file__).parent / "templates"
