@@ -174,7 +174,7 @@ class Vlm:
 
     # ---- P(yes) ----------------------------------------------------------------------------------
 
-    def answers(self, batch: list[Inputs], tails: list[list[int]]) -> list[FloatArray]:
+    def _answers(self, batch: list[Inputs], tails: list[list[int]]) -> list[FloatArray]:
         """P(yes) of every question: one (m,) an image, in the order of the batch."""
         shared = vlm_inputs.common_start(tails)
         own = [tail[shared:] for tail in tails]
