@@ -11,7 +11,8 @@ from typing import Any
 
 import tiny
 
-from visdiff_local.models.pool import BACKENDS, ModelHandle
+from visdiff_local.models.pool import ModelHandle
+from visdiff_local.models.registry import BACKENDS
 from visdiff_local.models.specs import ModelSpec
 from visdiff_local.types import ImageRef
 

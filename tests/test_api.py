@@ -12,13 +12,13 @@ from colours import Colours, draw
 import visdiff_local
 from visdiff_local import ImageSet, describe_differences
 from visdiff_local.errors import InputError, ProblemsError
-from visdiff_local.models import pool
+from visdiff_local.models import registry
 from visdiff_local.system import offline
 
 
 @pytest.fixture(autouse=True)
 def _colours_backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(pool, "BACKENDS", {**pool.BACKENDS, "fake": colours.__name__})
+    monkeypatch.setattr(registry, "BACKENDS", {**registry.BACKENDS, "fake": colours.__name__})
     monkeypatch.setenv("VISDIFF_STORE", str(tmp_path / "store"))
     (tmp_path / "models.toml").write_text(colours.MODELS_TOML)
     monkeypatch.setenv("VISDIFF_MODELS", str(tmp_path / "models.toml"))

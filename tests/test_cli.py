@@ -15,12 +15,12 @@ from PIL import Image
 
 from visdiff_local import errors
 from visdiff_local.cli.main import COMMANDS, main
-from visdiff_local.models import pool
+from visdiff_local.models import registry
 
 
 @pytest.fixture(autouse=True)
 def _colours_backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(pool, "BACKENDS", {**pool.BACKENDS, "fake": colours.__name__})
+    monkeypatch.setattr(registry, "BACKENDS", {**registry.BACKENDS, "fake": colours.__name__})
     monkeypatch.setenv("VISDIFF_STORE", str(tmp_path / "store"))
     (tmp_path / "models.toml").write_text(colours.MODELS_TOML)
     monkeypatch.setenv("VISDIFF_MODELS", str(tmp_path / "models.toml"))
@@ -271,11 +271,11 @@ def test_the_default_profile_needs_a_gpu_and_its_weights(
         )
     )
     known = load_registry()
-    monkeypatch.setattr(pool, "gpu_present", lambda: True)
-    assert pool.default_profile(known, tmp_path / "weights") == "nano"
+    monkeypatch.setattr(registry, "gpu_present", lambda: True)
+    assert registry.default_profile(known, tmp_path / "weights") == "nano"
     for name in ("eye", "seer", "scribe", "space"):
         (tmp_path / "weights" / name).mkdir(parents=True)
         (tmp_path / "weights" / name / "w.safetensors").touch()
-    assert pool.default_profile(known, tmp_path / "weights") == "workstation-24gb"
-    monkeypatch.setattr(pool, "gpu_present", lambda: False)
-    assert pool.default_profile(known, tmp_path / "weights") == "nano"
+    assert registry.default_profile(known, tmp_path / "weights") == "workstation-24gb"
+    monkeypatch.setattr(registry, "gpu_present", lambda: False)
+    assert registry.default_profile(known, tmp_path / "weights") == "nano"

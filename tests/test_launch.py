@@ -12,7 +12,7 @@ from colours import Colours, draw
 from visdiff_local import session
 from visdiff_local.cli.main import main
 from visdiff_local.errors import OutOfMemoryError
-from visdiff_local.models import pool as registry
+from visdiff_local.models import registry
 from visdiff_local.models.planning import throughput
 from visdiff_local.models.planning.plan import make_plan
 from visdiff_local.models.pool import ModelPool

@@ -17,7 +17,7 @@ import torch
 from backend_cases import folder_of, images, spec_of
 
 from visdiff_local.errors import OutOfMemoryError
-from visdiff_local.models import pool as registry
+from visdiff_local.models import registry
 from visdiff_local.models.backends import open_clip
 from visdiff_local.models.backends.huggingface import vlm
 from visdiff_local.models.planning import plan as planning

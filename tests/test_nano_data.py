@@ -31,9 +31,14 @@ from scripts.nano.language.questions import (  # noqa: E402
     draw_grade_questions,
     draw_truth,
 )
-from visdiff_local.bench.scenes.grading import grade
-from visdiff_local.bench.scenes.language.language import caption, phrase, understand, vocabulary
-from visdiff_local.bench.scenes.world import Scene, is_held_out
+from visdiff_local.bench.scenes.grading import grade  # noqa: E402
+from visdiff_local.bench.scenes.language.language import (  # noqa: E402
+    caption,
+    phrase,
+    understand,
+    vocabulary,
+)
+from visdiff_local.bench.scenes.world import Scene, is_held_out  # noqa: E402
 
 
 @pytest.fixture(scope="module")

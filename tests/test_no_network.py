@@ -66,7 +66,7 @@ def program(tmp_path: Path) -> list[str]:
     (tmp_path / "models.toml").write_text(colours.MODELS_TOML)
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r});"
-        "from visdiff_local import registry; registry.BACKENDS['fake'] = 'colours';"
+        "from visdiff_local.models import registry; registry.BACKENDS['fake'] = 'colours';"
         "from visdiff_local.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     sets = [str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "run")]

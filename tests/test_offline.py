@@ -63,7 +63,7 @@ def test_it_is_over_after_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_libraries_are_told_before_they_are_imported() -> None:
     code = (
-        "from visdiff_local import offline; offline.enforce();"
+        "from visdiff_local.system import offline; offline.enforce();"
         "import huggingface_hub.constants as c; assert c.HF_HUB_OFFLINE and "
         "c.HF_HUB_DISABLE_TELEMETRY"
     )

@@ -13,7 +13,7 @@ from colours import Colours, draw
 from PIL import Image, ImageEnhance
 
 from visdiff_local.cli.main import main
-from visdiff_local.models import paths, pool
+from visdiff_local.models import paths, registry
 from visdiff_local.results import serialize
 
 RED_AND_BLUE = (["red"] * 9 + ["blue"]) * 3, (["blue"] * 9 + ["red"]) * 3
@@ -21,7 +21,7 @@ RED_AND_BLUE = (["red"] * 9 + ["blue"]) * 3, (["blue"] * 9 + ["red"]) * 3
 
 @pytest.fixture(autouse=True)
 def _colours_backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(pool, "BACKENDS", {**pool.BACKENDS, "fake": colours.__name__})
+    monkeypatch.setattr(registry, "BACKENDS", {**registry.BACKENDS, "fake": colours.__name__})
     Colours.reset()
     yield
     Colours.reset()
@@ -338,7 +338,7 @@ def test_domain_statistics_tell_strange_images(place: Path, monkeypatch: Any) ->
 def test_the_shipped_fake_backend_plays_every_role(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(pool.BACKENDS, "fake", "visdiff_local.models.backends.fake")
+    monkeypatch.setitem(registry.BACKENDS, "fake", "visdiff_local.models.backends.fake")
     options = ["--proposer", "caption,image,feature,keyword", "--ranker", "clip>vqa"]
     first = loaded(run(place, *options, "--truth-a", "red", "--refine", "1"))
     assert {d["provenance"]["proposer"] for d in first["differences"]} >= {"caption", "feature"}

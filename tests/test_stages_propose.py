@@ -17,6 +17,9 @@ from visdiff_local.errors import UsageError
 from visdiff_local.pipeline import caption, judge
 from visdiff_local.pipeline.proposers import base, keyword, refine, sampling
 from visdiff_local.pipeline.proposers.base import Asking
+from visdiff_local.pipeline.proposers.caption import from_captions
+from visdiff_local.pipeline.proposers.feature import from_features
+from visdiff_local.pipeline.proposers.image import GRID_COLUMNS, from_images
 from visdiff_local.pipeline.rankers.scores import Images
 from visdiff_local.types import Caption, ImageRef
 
@@ -178,11 +181,11 @@ def test_both_directions_ask_for_what_is_more_in_the_first_list() -> None:
     said = captions_of(a, "dogs") | captions_of(b, "cats")
     samples = sampling.draw(a, b, size=5, rounds=2, rng=np.random.default_rng(0))
     llm = Words(complete=reply)
-    found = base.from_captions(samples, said, llm, Asking())
+    found = from_captions(samples, said, llm, Asking())
     assert [(h.text, h.direction) for h in found.hypotheses] == [("dogs", "a"), ("cats", "b")]
     assert found.unparsed == ()
     assert len(llm.asked) == 4
-    only_a = base.from_captions(samples, said, Words(complete=reply), Asking(directions=("a",)))
+    only_a = from_captions(samples, said, Words(complete=reply), Asking(directions=("a",)))
     assert [h.direction for h in only_a.hypotheses] == ["a"]
 
 
@@ -192,7 +195,7 @@ def test_rounds_are_united_and_the_first_keeps_the_credit() -> None:
     samples = sampling.draw(a, b, size=5, rounds=2, rng=np.random.default_rng(0))
     said = captions_of(a, "x") | captions_of(b, "y")
     llm = Words(complete=lambda prompt: next(replies))
-    found = base.from_captions(samples, said, llm, Asking(directions=("a",)))
+    found = from_captions(samples, said, llm, Asking(directions=("a",)))
     assert [(h.text, h.provenance.round) for h in found.hypotheses] == [
         ("Dogs", 0), ("snow", 0), ("hats", 1),
     ]  # fmt: skip
@@ -203,7 +206,7 @@ def test_a_reply_that_cannot_be_read_is_kept_as_such_and_nothing_is_not() -> Non
     a, b = refs("a", 3), refs("b", 3)
     samples = sampling.draw(a, b, size=3, rounds=1, rng=np.random.default_rng(0))
     said = captions_of(a, "x") | captions_of(b, "y")
-    found = base.from_captions(samples, said, Words(lambda prompt: next(replies)), Asking())
+    found = from_captions(samples, said, Words(lambda prompt: next(replies)), Asking())
     assert found.hypotheses == ()
     assert found.unparsed == ("I am sorry, I cannot do that.",)
 
@@ -212,7 +215,7 @@ def test_a_side_without_captions_is_not_asked_about() -> None:
     a, b = refs("a", 3), refs("b", 3)
     samples = sampling.draw(a, b, size=3, rounds=1, rng=np.random.default_rng(0))
     llm = Words()
-    assert base.from_captions(samples, captions_of(a, "x"), llm, Asking()).hypotheses == ()
+    assert from_captions(samples, captions_of(a, "x"), llm, Asking()).hypotheses == ()
     assert llm.asked == []
 
 
@@ -222,7 +225,7 @@ def test_paired_captions_stand_side_by_side() -> None:
     samples = sampling.draw_pairs(a, b, size=3, rounds=1, rng=np.random.default_rng(0))
     llm = Words(complete=lambda prompt: "* borders")
     said = captions_of(a, "x") | captions_of(b, "y")
-    base.from_captions(samples, said, llm, Asking(paired=True, goal="style"))
+    from_captions(samples, said, llm, Asking(paired=True, goal="style"))
     first = samples[0].a[0].pair
     assert f"1. A: x a{first}\n   B: y b{first}\n" in llm.asked[0]
     assert f"1. A: y b{first}\n   B: x a{first}\n" in llm.asked[1]
@@ -234,7 +237,7 @@ def test_a_monstrous_caption_is_cut() -> None:
     said = {"a0": Caption("a0", "word " * 5000), "b0": Caption("b0", "y")}
     samples = sampling.draw(a, b, size=1, rounds=1, rng=np.random.default_rng(0))
     llm = Words(complete=lambda prompt: "* x")
-    base.from_captions(samples, said, llm, Asking())
+    from_captions(samples, said, llm, Asking())
     assert llm.asked[0].count("word ") <= base.CAPTION_WORDS + 5
 
 
@@ -249,12 +252,12 @@ def test_the_grid_has_full_rows_with_a_on_top(n: int, rows: int) -> None:
 
     eyes = Eyes(describe=describe)
     samples = sampling.draw(a, b, size=n, rounds=1, rng=np.random.default_rng(0))
-    found = base.from_images(samples, eyes, Asking())
+    found = from_images(samples, eyes, Asking())
     assert [(h.direction, h.provenance.proposer) for h in found.hypotheses] == [
         ("a", "image"), ("b", "image"),
     ]  # fmt: skip
     for group, (top, bottom) in zip(groups, ("ab", "ba"), strict=True):
-        assert len(group) == 2 * rows * base.GRID_COLUMNS
+        assert len(group) == 2 * rows * GRID_COLUMNS
         half = len(group) // 2
         assert {image[0] for image in group[:half]} == {top}
         assert {image[0] for image in group[half:]} == {bottom}
@@ -265,7 +268,7 @@ def test_several_images_are_shown_as_they_are() -> None:
     a, b = refs("a", 3), refs("b", 2)
     eyes = Eyes(describe=lambda images: "* dogs")
     samples = sampling.draw(a, b, size=5, rounds=1, rng=np.random.default_rng(0))
-    base.from_images(samples, eyes, Asking(), grid=False)
+    from_images(samples, eyes, Asking(), grid=False)
     assert len(eyes.seen) == 10
     assert "first 3 images are group A, the other 2 are group B" in eyes.asked[0]
     assert "first 2 images are group A, the other 3 are group B" in eyes.asked[1]
@@ -276,7 +279,7 @@ def test_feature_texts_are_cleaned() -> None:
     a, b = refs("a", 2), refs("b", 2)
     samples = sampling.draw(a, b, size=2, rounds=1, rng=np.random.default_rng(0))
     eyes = Eyes(describe=lambda images: next(texts))
-    found = base.from_features(samples, eyes, Asking(concepts=5, directions=("a",)))
+    found = from_features(samples, eyes, Asking(concepts=5, directions=("a",)))
     assert [h.text for h in base.union(found.hypotheses)] == ["a dog", "cats"]
     assert found.unparsed == ("stock photos",)
 

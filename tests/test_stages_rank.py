@@ -17,7 +17,11 @@ from visdiff_local.pipeline import evidence, verdicts
 from visdiff_local.pipeline.proposers import dedupe
 from visdiff_local.pipeline.rankers import cascade
 from visdiff_local.pipeline.rankers import scores as rank
+from visdiff_local.pipeline.rankers.caption_qa import caption_qa
+from visdiff_local.pipeline.rankers.clip import clip
+from visdiff_local.pipeline.rankers.ensemble import ensemble
 from visdiff_local.pipeline.rankers.scores import Images, Scores
+from visdiff_local.pipeline.rankers.vqa import vqa
 from visdiff_local.pipeline.verdicts import Rules
 from visdiff_local.protocols import FloatArray
 from visdiff_local.stats import auroc
@@ -34,9 +38,9 @@ def by_name(name: str) -> list[float]:
 
 
 def test_clip_is_the_cosine_with_the_mean_of_the_templates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rank, "IMAGES_AT_ONCE", 3)
+    monkeypatch.setattr("visdiff_local.pipeline.rankers.clip.IMAGES_AT_ONCE", 3)
     space, images = Space(by_name), refs("i", 10)
-    scores = rank.clip(["a dog", "snow"], images, embedder=space)
+    scores = clip(["a dog", "snow"], images, embedder=space)
     assert scores.shape == (2, 10)
     assert scores.dtype == np.float32
     assert space.largest_batch == 3
@@ -50,13 +54,13 @@ def test_clip_is_the_cosine_with_the_mean_of_the_templates(monkeypatch: pytest.M
 def test_scores_of_very_many_images_are_halves_and_their_statistics_are_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rank, "HALF_ABOVE", 50)
+    monkeypatch.setattr("visdiff_local.pipeline.rankers.clip.HALF_ABOVE", 50)
     monkeypatch.setattr(verdicts, "_COUNTED_AT_ONCE", 64)
     images, texts = Images.of(refs("a", 90), refs("b", 60)), ["a dog", "snow", "a dog "]
-    scores = rank.clip(texts, images.refs, embedder=Space(by_name))
+    scores = clip(texts, images.refs, embedder=Space(by_name))
     assert scores.dtype == np.float16
-    monkeypatch.setattr(rank, "HALF_ABOVE", 150)
-    whole = rank.clip(texts, images.refs, embedder=Space(by_name))
+    monkeypatch.setattr("visdiff_local.pipeline.rankers.clip.HALF_ABOVE", 150)
+    whole = clip(texts, images.refs, embedder=Space(by_name))
     assert np.array_equal(whole.astype(np.float16), scores)
     hypotheses = [hypothesis("a dog"), hypothesis("snow", "b"), hypothesis("a dog ", "b")]
     found, expected = (
@@ -73,10 +77,10 @@ def test_scores_of_very_many_images_are_halves_and_their_statistics_are_counted(
 def test_vqa_asks_every_question_of_every_image() -> None:
     eyes = Eyes(p_yes=lambda image, question: 0.9 if "dog" in question and image == "i1" else 0.2)
     images = refs("i", 3)
-    scores = rank.vqa(["a dog", "snow"], images, model=eyes, family="nano")
+    scores = vqa(["a dog", "snow"], images, model=eyes, family="nano")
     assert np.allclose(scores, [[0.2, 0.9, 0.2], [0.2, 0.2, 0.2]])
     assert eyes.asked == ["does this image contain a dog?", "does this image contain snow?"]
-    binary = rank.vqa(["a dog"], images, model=eyes, family="nano", binary=True)
+    binary = vqa(["a dog"], images, model=eyes, family="nano", binary=True)
     assert binary.tolist() == [[0.0, 1.0, 0.0]]
 
 
@@ -93,7 +97,7 @@ def test_caption_qa_asks_about_equal_captions_once_and_groups_by_caption() -> No
     llm = Words(
         p_yes=lambda prompt: 1.0 if "Caption: a dog" in prompt and "show dogs" in prompt else 0.0
     )
-    scores = rank.caption_qa(["dogs", "snow"], images, captions=captions, llm=llm, family="nano")
+    scores = caption_qa(["dogs", "snow"], images, captions=captions, llm=llm, family="nano")
     assert scores[:, :3].tolist() == [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
     assert np.isnan(scores[:, 3]).all()
     assert len(llm.asked) == 4
@@ -104,16 +108,16 @@ def test_caption_qa_in_parts_is_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
     images = refs("i", 7)
     captions = {image.id: Caption(image.id, f"c {image.id}") for image in images}
     llm = Words(p_yes=lambda prompt: (sum(map(ord, prompt)) % 97) / 97)
-    whole = rank.caption_qa(["x", "y"], images, captions=captions, llm=llm)
-    monkeypatch.setattr(rank, "PROMPTS_AT_ONCE", 3)
-    assert (rank.caption_qa(["x", "y"], images, captions=captions, llm=llm) == whole).all()
+    whole = caption_qa(["x", "y"], images, captions=captions, llm=llm)
+    monkeypatch.setattr("visdiff_local.pipeline.rankers.caption_qa.PROMPTS_AT_ONCE", 3)
+    assert (caption_qa(["x", "y"], images, captions=captions, llm=llm) == whole).all()
 
 
 def test_image_order_changes_nothing() -> None:
     images = refs("i", 12)
     space = Space(by_name)
-    forwards = rank.clip(["a dog"], images, embedder=space)
-    backwards = rank.clip(["a dog"], images[::-1], embedder=space)
+    forwards = clip(["a dog"], images, embedder=space)
+    backwards = clip(["a dog"], images[::-1], embedder=space)
     assert np.allclose(forwards, backwards[:, ::-1], atol=1e-6)
 
 
@@ -162,20 +166,18 @@ def test_an_ensemble_does_not_care_for_scale() -> None:
     images = refs("i", 4)
     small = constant([[0.01, 0.02, 0.03, 0.04]])
     large = constant([[40.0, 30.0, 20.0, 10.0]])
-    flat = rank.ensemble([small, large])(["x"], images)
+    flat = ensemble([small, large])(["x"], images)
     assert flat.tolist() == [[0.5, 0.5, 0.5, 0.5]]
-    same = rank.ensemble([small, constant([[1.0, 2.0, 3.0, 4.0]])])(["x"], images)
+    same = ensemble([small, constant([[1.0, 2.0, 3.0, 4.0]])])(["x"], images)
     assert np.allclose(same, [[0.125, 0.375, 0.625, 0.875]])
 
 
 def test_an_ensemble_member_that_is_silent_is_left_out() -> None:
     images = refs("i", 3)
-    found = rank.ensemble([constant([[NAN, 0.1, 0.9]]), constant([[1.0, 2.0, NAN]])])(["x"], images)
+    found = ensemble([constant([[NAN, 0.1, 0.9]]), constant([[1.0, 2.0, NAN]])])(["x"], images)
     assert found[0, 0] == pytest.approx(0.25)
     assert found[0, 2] == pytest.approx(0.75)
-    nobody = rank.ensemble([constant([[NAN, 0.1, 0.9]]), constant([[NAN, 2.0, NAN]])])(
-        ["x"], images
-    )
+    nobody = ensemble([constant([[NAN, 0.1, 0.9]]), constant([[NAN, 2.0, NAN]])])(["x"], images)
     assert np.isnan(nobody[0, 0])
 
 
@@ -190,7 +192,7 @@ def test_two_noisy_rankers_together_beat_each() -> None:
 
     members = [noisy(1), noisy(100)]
     alone = [auroc(member(["x"], images.refs), images.is_a)[0] for member in members]
-    both = auroc(rank.ensemble(members)(["x"], images.refs), images.is_a)[0]
+    both = auroc(ensemble(members)(["x"], images.refs), images.is_a)[0]
     assert both > max(alone)
 
 
@@ -440,7 +442,7 @@ def test_histograms_count_every_image(scores: FloatArray) -> None:
 @given(hnp.arrays(np.float32, (2, 20), elements=st.floats(0, 1, width=16)))
 def test_the_ranks_of_an_ensemble_of_one_keep_its_auroc(values: FloatArray) -> None:
     images = Images.of(refs("a", 10), refs("b", 10))
-    function = rank.ensemble([lambda texts, refs: values])
+    function = ensemble([lambda texts, refs: values])
     ranked = function(["x", "y"], images.refs)
     for row in range(2):
         assert roc_auc_score(images.is_a, ranked[row]) == pytest.approx(

@@ -17,13 +17,8 @@ from pathlib import Path
 from typing import Literal
 
 from visdiff_local.models.planning.plan import found_gpu_gib, make_plan
-from visdiff_local.models.pool import (
-    WITHOUT_WEIGHTS,
-    default_profile,
-    find_weights,
-    gpu_present,
-    weights_roots,
-)
+from visdiff_local.models.pool import WITHOUT_WEIGHTS, find_weights, weights_roots
+from visdiff_local.models.registry import default_profile, gpu_present
 from visdiff_local.models.specs import ROLES, ModelSpec, Profile, Registry
 from visdiff_local.store import default_folder
 from visdiff_local.system import offline

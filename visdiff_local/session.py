@@ -12,7 +12,8 @@ from visdiff_local.config import RunConfig
 from visdiff_local.images import ImageSet
 from visdiff_local.models.planning import throughput
 from visdiff_local.models.planning.plan import fits_here
-from visdiff_local.models.pool import ModelPool, choose_profile, default_profile, gpu_present
+from visdiff_local.models.pool import ModelPool
+from visdiff_local.models.registry import choose_profile, default_profile, gpu_present
 from visdiff_local.models.specs import ROLES, load_registry
 from visdiff_local.pipeline import run
 from visdiff_local.pipeline.models import Roles

@@ -1,7 +1,8 @@
 """Claim: 2,000 yes/no questions are answered at least five times faster than one at a time by the
 high-level llama-cpp-python on the same GGUF.
 
-    python scripts/performance/caption_qa_batched.py [--captions 100] [--model nano-llama] [--gguf FILE]
+    python scripts/performance/caption_qa_batched.py [--captions 100] [--model nano-llama]
+        [--gguf FILE]
     python scripts/performance/caption_qa_batched.py --random Q4_K_M --captions 20 --singles 60
 
 Twenty hypotheses over captions of drawn scenes. The library is asked for the same numbers (with

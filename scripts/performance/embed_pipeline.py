@@ -2,7 +2,8 @@
 the same cores, their times per image added; and without the model at 0.9 or more of what the
 decoder alone reaches on all cores.
 
-    python scripts/performance/embed_pipeline.py [--images 400] [--side 512] [--layers 6] [--width 384]
+    python scripts/performance/embed_pipeline.py [--images 400] [--side 512] [--layers 6]
+        [--width 384]
 
 The model is a vision transformer with random weights: only its speed matters. Each part is timed in
 turn, several times, and the best taken. Prints the ratio with the model last.

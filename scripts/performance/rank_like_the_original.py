@@ -1,7 +1,8 @@
 """Claim: with all intervals and 1,000 permutations, ranking is at least 1,000 times faster than in
 the original's way, for 50 hypotheses × 10,000 images.
 
-    python scripts/performance/rank_like_the_original.py [--hypotheses 50] [--images 10000] [--slow 1]
+    python scripts/performance/rank_like_the_original.py [--hypotheses 50] [--images 10000]
+        [--slow 1]
 
 The original's way (VisDiff's CLIP ranker): one hypothesis at a time, each image's embedding looked
 up by the hash of its path in a key-value store (SQLite here) and parsed from JSON, then scipy's
@@ -25,7 +26,7 @@ from scipy.stats import ttest_ind
 from sklearn.metrics import roc_auc_score
 
 from visdiff_local.pipeline import verdicts
-from visdiff_local.pipeline.rankers import scores
+from visdiff_local.pipeline.rankers.clip import clip
 from visdiff_local.pipeline.rankers.scores import Images, Scores
 from visdiff_local.store import Store
 from visdiff_local.store.cached import CachedEmbedder, Counter
@@ -69,7 +70,7 @@ def in_one_pass(
         for seconds in tries:
             rng = np.random.default_rng(0)
             with timed(seconds):
-                values = scores.clip([h.text for h in tested], images.refs, embedder=embedder)
+                values = clip([h.text for h in tested], images.refs, embedder=embedder)
                 found = verdicts.compare(tested, Scores.single(values), images, rules, rng)
                 (settled,) = verdicts.settle([found], rules)
     return best(tries), settled.comparison.auroc

@@ -3,7 +3,8 @@ with AUROC, interval, p, q and the global p, in at most three times the bare flo
 on the same vectors in memory. Anonymous memory stays under 1 GB, the index opens in under a second,
 and the time grows linearly with the images.
 
-    python scripts/performance/rank_million.py [--images 1000000] [--hypotheses 100] [--dimension 1280]
+    python scripts/performance/rank_million.py [--images 1000000] [--hypotheses 100]
+        [--dimension 1280]
 
 The vectors are made here, in a temporary folder (2.6 GB at full size) that is removed at the end.
 The ranking is the product's own, from the store to the statistics. Its result is held against
@@ -23,7 +24,7 @@ from _shared import Seconds, best, peak_anonymous_mib, timed
 from sklearn.metrics import roc_auc_score
 
 from visdiff_local.pipeline import verdicts
-from visdiff_local.pipeline.rankers import scores
+from visdiff_local.pipeline.rankers.clip import clip
 from visdiff_local.pipeline.rankers.scores import Images, Scores
 from visdiff_local.protocols import FloatArray
 from visdiff_local.store import Store
@@ -119,7 +120,7 @@ def ranked(refs: list[ImageRef], tested: list[Hypothesis], embedder: CachedEmbed
     rng, rules = np.random.default_rng(0), verdicts.Rules()
     spent = Seconds()
     with timed(spent):
-        values = scores.clip([h.text for h in tested], images.refs, embedder=embedder)
+        values = clip([h.text for h in tested], images.refs, embedder=embedder)
         found = verdicts.compare(tested, Scores.single(values), images, rules, rng)
         (settled,) = verdicts.settle([found], rules)
     for row in range(2):

@@ -29,7 +29,8 @@ def serve(
     for CLIP. Requests that arrive together are computed together. Ctrl-C ends it.
     """
     from visdiff_local.models.planning.plan import fits_here
-    from visdiff_local.models.pool import ModelPool, default_profile
+    from visdiff_local.models.pool import ModelPool
+    from visdiff_local.models.registry import default_profile
     from visdiff_local.models.specs import load_registry
     from visdiff_local.serve.server import serve as answer
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
 from visdiff_local.errors import OutOfMemoryError, UsageError
+from visdiff_local.models import registry
 from visdiff_local.models.backends.batches import quiet
 from visdiff_local.models.paths import BUNDLED as BUNDLED
 from visdiff_local.models.paths import WITHOUT_WEIGHTS as WITHOUT_WEIGHTS
@@ -22,7 +23,6 @@ from visdiff_local.models.paths import weights_roots as weights_roots
 from visdiff_local.models.recovery import Alone, Holder, Steady, Work, advised, attempt, lowered
 from visdiff_local.models.specs import (
     UNPLANNED,
-    BackendName,
     Fit,
     ModelSpec,
     Profile,
@@ -30,49 +30,13 @@ from visdiff_local.models.specs import (
     Role,
 )
 
-BACKENDS: Mapping[BackendName, str] = {
-    "blip2": "visdiff_local.models.backends.huggingface.blip2",
-    "vlm": "visdiff_local.models.backends.huggingface.vlm",
-    "open_clip": "visdiff_local.models.backends.open_clip",
-    "llama_cpp": "visdiff_local.models.backends.llama.model",
-    "llama_server": "visdiff_local.models.backends.llama.server",
-    "fake": "visdiff_local.models.backends.fake",
-}
-"""Each module offers ``fingerprint(spec, folder)`` and ``open_model(spec, folder, device=…)``, to
-which those that have weights add ``fit`` and ``say``."""
-
-ROLE_BACKENDS: Mapping[Role, tuple[BackendName, ...]] = {
-    "captioner": ("blip2", "vlm", "fake"),
-    "vlm": ("vlm", "blip2", "fake"),
-    "llm": ("llama_cpp", "llama_server", "fake"),
-    "embedder": ("open_clip", "fake"),
-}
-FALLBACK_PROFILE = "nano"
-GPU_PROFILE = "workstation-24gb"
-
 
 class _Backend(Protocol):
-    """What a module named in :data:`BACKENDS` offers."""
+    """What a module named in :data:`registry.BACKENDS` offers."""
 
     def fingerprint(self, spec: ModelSpec, folder: Path) -> str: ...
 
     def open_model(self, spec: ModelSpec, folder: Path, *, device: str, **options: Any) -> Any: ...
-
-
-def gpu_present() -> bool:
-    """Whether an NVIDIA driver is loaded; asks no library, so that nothing is imported."""
-    return Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidiactl").exists()
-
-
-def default_profile(registry: Registry, weights: Path | None) -> str:
-    """``workstation-24gb`` where all its weights and a GPU are found, else ``nano``."""
-    profile = registry.profiles.get(GPU_PROFILE)
-    if profile is None or not gpu_present():
-        return FALLBACK_PROFILE
-    roles: tuple[Role, ...] = ("captioner", "vlm", "llm", "embedder")
-    models = [registry.model(profile.model_of(role)) for role in roles]
-    found = all(find_weights(spec, weights) is not None for spec in models)
-    return GPU_PROFILE if found else FALLBACK_PROFILE
 
 
 @dataclass
@@ -111,7 +75,7 @@ class ModelHandle:
     @property
     def on_card(self) -> bool:
         """Whether it is opened on the GPU, as far as can be known without asking a library."""
-        return gpu_present() and self._device != "cpu"
+        return registry.gpu_present() and self._device != "cpu"
 
     @property
     def _device(self) -> str:
@@ -174,7 +138,7 @@ class ModelHandle:
 
     @property
     def _backend(self) -> _Backend:
-        return cast(_Backend, import_module(BACKENDS[self.spec.backend]))
+        return cast(_Backend, import_module(registry.BACKENDS[self.spec.backend]))
 
 
 @dataclass
@@ -204,7 +168,7 @@ class ModelPool:
         """The model that plays the role; raises :class:`WeightsError` where it has no weights."""
         name = self.profile.model_of(role)
         spec = self.registry.model(name)
-        able = ROLE_BACKENDS[role]
+        able = registry.ROLE_BACKENDS[role]
         if spec.backend not in able:
             raise UsageError(
                 f"{name} cannot be the {role}: its backend is {spec.backend}, "
@@ -283,11 +247,3 @@ class ModelPool:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def choose_profile(registry: Registry, name: str, replaced: Mapping[Role, str | None]) -> Profile:
-    """The named profile with single roles given to other models (``--captioner`` …)."""
-    wanted = {str(role): model for role, model in replaced.items() if model is not None}
-    for model in wanted.values():
-        registry.model(model)
-    return registry.profile(name).model_copy(update=wanted)

@@ -18,7 +18,8 @@ from visdiff_local.measure import (
 )
 from visdiff_local.measure.attributes import THUMBNAIL
 from visdiff_local.pipeline.models import Roles
-from visdiff_local.pipeline.read import Sets, sides, tested
+from visdiff_local.pipeline.read import Sets
+from visdiff_local.pipeline.split import sides, tested
 from visdiff_local.store import keys
 from visdiff_local.types import ImageRef, MeasuredDifference, ScoredHypothesis
 

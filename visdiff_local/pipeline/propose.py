@@ -10,11 +10,15 @@ from visdiff_local.models.specs import Role
 from visdiff_local.pipeline.caption import caption_images
 from visdiff_local.pipeline.models import Roles
 from visdiff_local.pipeline.proposers import base, dedupe, sampling
+from visdiff_local.pipeline.proposers.caption import from_captions
+from visdiff_local.pipeline.proposers.feature import from_features
+from visdiff_local.pipeline.proposers.image import from_images
 from visdiff_local.pipeline.proposers.keyword import from_keywords
 from visdiff_local.pipeline.proposers.refine import refine
 from visdiff_local.pipeline.rankers import scores
+from visdiff_local.pipeline.rankers.clip import clip as clip_ranker
 from visdiff_local.pipeline.rankers.scores import Images, ScoreFunction
-from visdiff_local.pipeline.read import Fold, sides
+from visdiff_local.pipeline.split import Fold, sides
 from visdiff_local.protocols import FloatArray
 from visdiff_local.types import Caption, Direction, Hypothesis, ImageRef, Provenance
 
@@ -58,7 +62,7 @@ def explored(found: Sequence[Hypothesis], explore: Images, roles: Roles) -> Floa
 
 
 def clip(roles: Roles) -> ScoreFunction:
-    return partial(scores.clip, embedder=roles.embedder, family=roles.family("embedder"))
+    return partial(clip_ranker, embedder=roles.embedder, family=roles.family("embedder"))
 
 
 def _proposed(
@@ -72,13 +76,13 @@ def _proposed(
     with roles.stage("propose"):
         for name in config.proposer:
             if name == "caption":
-                found += base.from_captions(samples, said, roles.llm, _asking("llm", config, roles))
+                found += from_captions(samples, said, roles.llm, _asking("llm", config, roles))
             elif name == "image":
                 asking, grid = _asking("vlm", config, roles), not roles.multi_image
-                found += base.from_images(samples, roles.image_proposer, asking, grid=grid)
+                found += from_images(samples, roles.image_proposer, asking, grid=grid)
             elif name == "feature":
                 asking = _asking("captioner", config, roles)
-                found += base.from_features(samples, roles.feature_proposer, asking)
+                found += from_features(samples, roles.feature_proposer, asking)
             else:
                 mined = from_keywords(
                     samples, said, concepts=config.per_round, directions=directions(config)

@@ -14,8 +14,10 @@ from visdiff_local.pipeline.propose import captions, clip, explored
 from visdiff_local.pipeline.proposers import dedupe
 from visdiff_local.pipeline.rankers import cascade
 from visdiff_local.pipeline.rankers import scores as rank
+from visdiff_local.pipeline.rankers.caption_qa import caption_qa
 from visdiff_local.pipeline.rankers.scores import Images, ScoreFunction, Scores
-from visdiff_local.pipeline.read import Fold
+from visdiff_local.pipeline.rankers.vqa import vqa
+from visdiff_local.pipeline.split import Fold
 from visdiff_local.protocols import FloatArray
 from visdiff_local.types import (
     Caption,
@@ -182,9 +184,9 @@ def _ranker(
         return clip(roles)
     if name == "vqa":
         family = roles.family("vlm")
-        return partial(rank.vqa, model=roles.vlm, family=family, binary=config.binary)
+        return partial(vqa, model=roles.vlm, family=family, binary=config.binary)
     return partial(
-        rank.caption_qa,
+        caption_qa,
         captions=said,
         llm=roles.llm,
         family=roles.family("llm"),

@@ -11,7 +11,17 @@ import numpy as np
 from visdiff_local.config import RunConfig
 from visdiff_local.images import ImageSet
 from visdiff_local.models.pool import ModelPool
-from visdiff_local.pipeline import confounds, propose, provenance, rank, read, verdicts, warnings
+from visdiff_local.pipeline import (
+    confounds,
+    propose,
+    provenance,
+    rank,
+    read,
+    split,
+    summary,
+    verdicts,
+    warnings,
+)
 from visdiff_local.pipeline.models import Roles
 from visdiff_local.store import Store
 from visdiff_local.system.progress import Progress
@@ -37,8 +47,8 @@ def run(
     rules = rank.rules(config)
 
     # Read: content ids, facts of every image, near-duplicates. Split: explore and validate.
-    both = read.read(a, b, config, roles)
-    folds = read.folds(both, config, rng)
+    both = read.both(a, b, config, roles)
+    folds = split.folds(both, config, rng)
 
     # Propose on the explore half; score and compare on the validate half.
     tested = []
@@ -58,13 +68,13 @@ def run(
 
     return RunResult(
         run=provenance.info(config, models.profile.name, roles),
-        a=read.summary(both.a, True, folds),
-        b=read.summary(both.b, False, folds),
+        a=summary.of_set(both.a, True, folds),
+        b=summary.of_set(both.b, False, folds),
         summary=verdicts.summary(settled, measured, rules),
         differences=differences,
         measured=measured,
         evaluation=evaluation,
-        duplicates=read.duplicates(both),
+        duplicates=summary.duplicates(both),
         outside_domain=outside,
         warnings=(
             *warnings.about_sets(both, folds, config),

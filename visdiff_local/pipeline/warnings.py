@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from visdiff_local.config import RunConfig
 from visdiff_local.pipeline.models import Roles
-from visdiff_local.pipeline.read import FEW, Fold, Sets
+from visdiff_local.pipeline.read import FEW, Sets
+from visdiff_local.pipeline.split import Fold
 from visdiff_local.types import ScoredHypothesis
 
 MOSTLY = 0.5

@@ -5,7 +5,8 @@ learns to give the eye's features (minutes). It is then frozen, and the language
 describe pictures and to answer "does this image contain …?". A finished model can be trained on:
 
     python -m scripts.nano.vision.train_llava POOL OUT --eye EYE/eye.pt --minutes 35
-    python -m scripts.nano.vision.train_llava POOL OUT --start-from visdiff_local/assets/nano/nano-llava
+    python -m scripts.nano.vision.train_llava POOL OUT \
+        --start-from visdiff_local/assets/nano/nano-llava
 """
 
 import argparse

@@ -22,7 +22,7 @@ from visdiff_local.models.planning.memory import (
     item_bytes,
     weights_bytes,
 )
-from visdiff_local.models.pool import gpu_present
+from visdiff_local.models.registry import gpu_present
 from visdiff_local.models.specs import BackendName, Fit, ModelSpec, Profile, Registry, Role
 
 LARGEST_BATCH: Mapping[BackendName, int] = {

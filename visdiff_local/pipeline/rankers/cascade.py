@@ -6,13 +6,13 @@ from itertools import pairwise
 import numpy as np
 
 from visdiff_local.errors import UsageError
+from visdiff_local.pipeline.rankers.ensemble import ensemble
 from visdiff_local.pipeline.rankers.scores import (
     BoolArray,
     Images,
     IntArray,
     ScoreFunction,
     Scores,
-    ensemble,
     filled,
     oriented,
 )
@@ -92,7 +92,8 @@ def check(
     After each part a hypothesis whose 95% interval lies below ``floor`` altogether is settled: it
     will not be confirmed, and the rest of its images are not asked. Nothing is ever settled in a
     hypothesis's favour, so looking repeatedly cannot make a false one true; and the images not
-    asked stay NaN, which counts against the hypothesis (:func:`visdiff_local.pipeline.rankers.scores.filled`).
+    asked stay NaN, which counts against the hypothesis
+    (:func:`~visdiff_local.pipeline.rankers.scores.filled`).
     """
     answers = np.full((len(hypotheses), len(images.refs)), np.nan, dtype=np.float32)
     asked = np.zeros(answers.shape, dtype=np.bool_)

@@ -1,8 +1,9 @@
 """llama.cpp's low level: many sequences in one context, over prefixes that they share.
 
 The high-level ``Llama`` class runs one sequence at a time. Here what prompts of a call begin with
-in common is computed once (:mod:`visdiff_local.models.backends.llama.prefixes`), and many sequences are
-decoded together; one that is finished makes room for the next at once (continuous batching).
+in common is computed once (:mod:`visdiff_local.models.backends.llama.prefixes`), and many
+sequences are decoded together; one that is finished makes room for the next at once
+(continuous batching).
 
 On a GPU keys and values of a prefix are shared, not copied: the cache is unified. In such a batch
 the last bits of a sequence's logits depend on its company, and quantized weights make more of it

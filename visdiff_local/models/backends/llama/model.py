@@ -1,8 +1,8 @@
 """A GGUF language model in this process, by llama-cpp-python.
 
 Prompts of one call share the computation of what they begin with, and are decoded together; see
-:mod:`visdiff_local.models.backends.llama.engine`. Where memory runs out meanwhile, less is computed at a
-time and the call is made again.
+:mod:`visdiff_local.models.backends.llama.engine`. Where memory runs out meanwhile, less is
+computed at a time and the call is made again.
 """
 
 import codecs
