@@ -13,8 +13,8 @@ from sklearn.metrics import roc_auc_score
 
 from visdiff_local import stats
 from visdiff_local.stats import null
-from visdiff_local.stats.counting import _codes
-from visdiff_local.stats.groups import each_block
+from visdiff_local.stats.histogram_counts import _codes
+from visdiff_local.stats.ties import each_block
 from visdiff_local.stats.paired import EXACT_PAIRS
 from visdiff_local.stats.separation import EXACT_WORK, delong_variance, interval, p_values
 
@@ -267,7 +267,7 @@ def test_the_gaussian_limit_agrees_with_permutation(rng: Rng):
 
 
 def test_very_large_sets_take_the_gaussian_limit(rng: Rng, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("visdiff_local.stats.comparison.PERMUTE_UP_TO", 500)
+    monkeypatch.setattr("visdiff_local.stats.two_sample.PERMUTE_UP_TO", 500)
     scores, is_a = rng.standard_normal((10, 600)), half_and_half(600)
     scores[0, is_a] += 0.22
     limit = stats.compare(scores, is_a, rng=rng).p_global
@@ -304,14 +304,14 @@ def test_standing_needs_q_and_p_global_and_the_interval(rng: Rng):
         p = np.array([min(q, 0.04)])
         ci = np.array([[low, 0.9]])
         return stats.standing(
-            stats.Comparison(np.array([0.7]), ci, p, np.array([q]), p_global), 0.05
+            stats.TestStatistics(np.array([0.7]), ci, p, np.array([q]), p_global), 0.05
         )
 
     assert standings(0.05, 0.05, 0.56) == ["confirmed"]
     assert standings(0.06, 0.05, 0.56) == ["suggestive"]
     assert standings(0.05, 0.06, 0.56) == ["suggestive"]
     assert standings(0.05, 0.05, 0.55) == ["suggestive"]
-    nothing = stats.Comparison(np.array([0.5]), np.zeros((1, 2)), np.ones(1), np.ones(1), 1.0)
+    nothing = stats.TestStatistics(np.array([0.5]), np.zeros((1, 2)), np.ones(1), np.ones(1), 1.0)
     assert stats.standing(nothing, 0.05) == ["rejected"]
 
 

@@ -8,7 +8,7 @@ from visdiff_local.measure.attributes import ATTRIBUTES, Measurement
 from visdiff_local.measure.duplicates import DuplicateReport
 from visdiff_local.measure.overlays import Overlay
 from visdiff_local.stats import auroc, benjamini_hochberg, mann_whitney_p, wilcoxon_p
-from visdiff_local.stats.groups import FloatArray
+from visdiff_local.stats.ties import FloatArray
 from visdiff_local.types import MeasuredDifference
 
 NAMED = 3

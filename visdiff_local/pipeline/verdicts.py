@@ -37,7 +37,7 @@ class Tested:
     hypotheses: tuple[Hypothesis, ...]
     images: Images
     scores: Scores
-    comparison: stats.Comparison
+    comparison: stats.TestStatistics
     standing: tuple[Standing, ...] = ()
 
 
@@ -153,7 +153,7 @@ def with_prevalence(
 
 def _counted(
     hypotheses: Sequence[Hypothesis], scores: Scores, images: Images, rng: np.random.Generator
-) -> stats.Comparison:
+) -> stats.TestStatistics:
     """As :func:`visdiff_local.stats.compare`, for half-precision scores of very many images."""
     counts = stats.ScoreCounts(images.is_a, len(hypotheses), rng=rng)
     for start in range(0, len(images.refs), _COUNTED_AT_ONCE):
@@ -162,7 +162,7 @@ def _counted(
     return counts.compare(rng=rng)
 
 
-def _standing(found: stats.Comparison, rules: Rules) -> list[Standing]:
+def _standing(found: stats.TestStatistics, rules: Rules) -> list[Standing]:
     """The paper keeps what is significant on its own; what points the other way is no find."""
     if rules.kind == "trusted":
         return stats.standing(found, rules.alpha, rules.floor)

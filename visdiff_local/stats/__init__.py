@@ -5,23 +5,19 @@ score means "more true of A": rows of hypotheses whose direction is b are negate
 """
 
 from visdiff_local.stats.bootstrap import paired_bootstrap, paired_bootstrap_difference
-from visdiff_local.stats.comparison import (
-    EFFECT_FLOOR,
-    Comparison,
-    benjamini_hochberg,
-    compare,
-    min_detectable_auroc,
-    standing,
-)
-from visdiff_local.stats.counting import ScoreCounts, compare_counts
+from visdiff_local.stats.histogram_counts import ScoreCounts, compare_counts
+from visdiff_local.stats.multiplicity import benjamini_hochberg
 from visdiff_local.stats.paired import compare_paired, wilcoxon_p
 from visdiff_local.stats.paper import welch_p
+from visdiff_local.stats.power import min_detectable_auroc
 from visdiff_local.stats.prevalence import choose_threshold, prevalence, wilson
 from visdiff_local.stats.separation import auroc, mann_whitney_p
+from visdiff_local.stats.two_sample import TestStatistics, compare
+from visdiff_local.stats.verdict import EFFECT_FLOOR, standing
 
 __all__ = [
     "EFFECT_FLOOR",
-    "Comparison",
+    "TestStatistics",
     "ScoreCounts",
     "auroc",
     "benjamini_hochberg",

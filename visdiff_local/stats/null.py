@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.groups import BoolArray, FloatArray
+from visdiff_local.stats.ties import BoolArray, FloatArray
 
 PERMUTE_UP_TO = 20_000
 """Above this many images, the Gaussian limit stands in for permutation."""
@@ -11,7 +11,7 @@ PERMUTE_UP_TO = 20_000
 GAUSSIAN_DRAWS = 10_000
 
 Ranks = npt.NDArray[np.float32]
-"""float32 (M, N): 2 · mid-rank − (N + 1), see :func:`groups.each_block`."""
+"""float32 (M, N): 2 · mid-rank − (N + 1), see :func:`ties.each_block`."""
 
 # Sums of such ranks are exact in float32 up to N ≈ 5,700. Beyond, this much is given away to
 # rounding: 1/4000 of the null's standard deviation at N = 20,000, on the cautious side.

@@ -5,8 +5,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.comparison import Comparison, benjamini_hochberg
-from visdiff_local.stats.groups import FloatArray, refuse_nan
+from visdiff_local.stats.multiplicity import benjamini_hochberg
+from visdiff_local.stats.two_sample import TestStatistics
+from visdiff_local.stats.ties import FloatArray, refuse_nan
 from visdiff_local.stats.normal import upper_tail
 from visdiff_local.stats.prevalence import wilson
 from visdiff_local.stats.separation import Alternative
@@ -23,7 +24,7 @@ def compare_paired(
     *,
     permutations: int = 1000,
     rng: np.random.Generator,
-) -> Comparison:
+) -> TestStatistics:
     """As :func:`compare`, within pairs.
 
     ``auroc`` is here the chance that in a pair the image of A scores higher, ties counting half,
@@ -42,7 +43,7 @@ def compare_paired(
     pairs = signed.shape[1]
     wins = (signed > 0).sum(axis=1) + 0.5 * (signed == 0).sum(axis=1)
     p = _signed_rank_p(signed)
-    return Comparison(
+    return TestStatistics(
         auroc=wins / pairs,
         ci=wilson(wins, pairs),
         p_value=p,

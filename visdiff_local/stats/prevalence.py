@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.groups import FloatArray, checked, refuse_nan
+from visdiff_local.stats.ties import FloatArray, checked, refuse_nan
 from visdiff_local.stats.separation import Z
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.groups import FloatArray, TieGroups, checked, each_block
+from visdiff_local.stats.ties import FloatArray, TieGroups, checked, each_block
 from visdiff_local.stats.normal import quantile, upper_tail
 
 LEVEL = 0.95

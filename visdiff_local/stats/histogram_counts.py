@@ -1,7 +1,7 @@
 """Exact statistics of half-precision scores without sorting: a float16 has only 65,536 values.
 
 Scores of millions of images arrive in chunks, are counted per hypothesis and set, and forgotten.
-The counts are tie groups (:mod:`groups`), so that AUROC, interval, p and q are exactly those of
+The counts are tie groups (:mod:`ties`), so that AUROC, interval, p and q are exactly those of
 :func:`compare`. Only p_global differs: it always takes the Gaussian limit, with the rank
 correlation of the hypotheses estimated on a random sample of the images. The estimate is off by
 about 1 / √20,000, which moves p_global by far less than its own resolution.
@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.comparison import Comparison, benjamini_hochberg
-from visdiff_local.stats.groups import (
+from visdiff_local.stats.multiplicity import benjamini_hochberg
+from visdiff_local.stats.two_sample import TestStatistics
+from visdiff_local.stats.ties import (
     CELLS_AT_ONCE,
     FloatArray,
     TieGroups,
@@ -80,7 +81,7 @@ class ScoreCounts:
             self._sample[row, first:last] = codes[sampled]
         self._seen = end
 
-    def compare(self, *, rng: np.random.Generator) -> Comparison:
+    def compare(self, *, rng: np.random.Generator) -> TestStatistics:
         """The statistics of all that was added.
 
         Raises:
@@ -113,7 +114,7 @@ def compare_counts(
     *,
     correlation: FloatArray,
     rng: np.random.Generator,
-) -> Comparison:
+) -> TestStatistics:
     """As :func:`compare`, from counts (M, K): how many images of a set have each of K scores,
     lowest first. Every row of a set has the same sum.
 
@@ -125,11 +126,11 @@ def compare_counts(
         parts.append(separation(groups))
         spreads.append(_null_variance(groups))
     if not parts:
-        return Comparison(np.zeros(0), np.zeros((0, 2)), np.zeros(0), np.zeros(0), 1.0)
+        return TestStatistics(np.zeros(0), np.zeros((0, 2)), np.zeros(0), np.zeros(0), 1.0)
     area, ci, p = (np.concatenate(column) for column in zip(*parts, strict=True))
     sd = np.sqrt(np.concatenate(spreads))
     p_global = gaussian_p(float(area.max()), correlation * np.outer(sd, sd), rng)
-    return Comparison(area, ci, p, benjamini_hochberg(p), p_global)
+    return TestStatistics(area, ci, p, benjamini_hochberg(p), p_global)
 
 
 def _counted(
