@@ -1,5 +1,6 @@
 """``docs``: the manual, which comes with the package and needs no network."""
 
+import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -32,9 +33,9 @@ def topics() -> Mapping[str, Path]:
 
 
 def title(page: Path) -> str:
-    """The first line of a page, without its mark."""
+    """What the first line of a page says behind the topic: ``# Glossary: one word for one thing``."""
     first, _, _ = page.read_text(encoding="utf-8").partition("\n")
-    return first.removeprefix("# ")
+    return first.partition(": ")[2]
 
 
 def _contents(pages: Mapping[str, Path]) -> str:
@@ -52,4 +53,5 @@ def _show(text: str) -> None:
     if console.is_terminal:
         console.print(Markdown(text, hyperlinks=False))
     else:
-        click.echo(text, nl=False)
+        encoding = sys.stdout.encoding or "utf-8"
+        click.echo(text.encode(encoding, "replace").decode(encoding), nl=False)
