@@ -1,4 +1,4 @@
-"""What holds for every test: how hypothesis draws, where caches go, what is said of skipped tests."""
+"""What holds for every test: how hypothesis draws, where caches go, what is said of skips."""
 
 import os
 import shutil

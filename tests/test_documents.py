@@ -31,7 +31,7 @@ def pages() -> set[str]:
 def test_documents_that_are_named_exist(source: Path) -> None:
     said = strings_and_comments(source)
     beside = {path.stem for path in source.parent.glob("*.md")}
-    assert {name for name in A_PAGE.findall(said)} <= pages() | beside
+    assert set(A_PAGE.findall(said)) <= pages() | beside
     assert set(re.findall(r"visdiff-local docs ([a-z]+)", said)) <= set(topics())
 
 

@@ -33,7 +33,7 @@ def topics() -> Mapping[str, Path]:
 
 
 def title(page: Path) -> str:
-    """What the first line of a page says behind the topic: ``# Glossary: one word for one thing``."""
+    """What the first line says behind the topic: ``# Glossary: one word for one thing``."""
     first, _, _ = page.read_text(encoding="utf-8").partition("\n")
     return first.partition(": ")[2]
 
