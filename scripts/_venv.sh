@@ -22,10 +22,29 @@ use_venv() {
     stamp=".venv/installed${extra:+-$extra}"
     if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
         [ -x .venv/bin/python ] || "$(pick_python)" -m venv .venv
-        echo "Installing into .venv/ (the first time takes several minutes: torch and llama.cpp) …"
-        CMAKE_BUILD_PARALLEL_LEVEL="${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}" \
-            .venv/bin/python -m pip install --quiet -c scripts/constraints.txt -e ".${extra:+[$extra]}"
+        install "$extra"
         echo "$wanted" >"$stamp"
     fi
     PATH="$PWD/.venv/bin:$PATH"
+}
+
+# llama.cpp goes first and alone: it is compiled where no wheel of it is cached, which takes longer
+# than all the rest, and its time is said apart.
+install() {
+    local extra="$1" started=$SECONDS log=.venv/llama.log how="from a wheel" llama
+    echo "Installing into .venv/ (the first time takes several minutes: torch and llama.cpp) …"
+    export CMAKE_BUILD_PARALLEL_LEVEL="${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}"
+    if ! .venv/bin/python -m pip install --no-deps -c scripts/constraints.txt llama-cpp-python \
+        >"$log" 2>&1; then
+        cat "$log" >&2
+        return 1
+    fi
+    llama=$((SECONDS - started))
+    if grep -q "already satisfied" "$log"; then
+        how="there already"
+    elif grep -q "Building wheel" "$log"; then
+        how="compiled"
+    fi
+    .venv/bin/python -m pip install --quiet -c scripts/constraints.txt -e ".${extra:+[$extra]}"
+    echo "Installed in $((SECONDS - started)) s, of which llama-cpp-python took $llama s ($how)"
 }

@@ -233,7 +233,6 @@ def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, content: bytes, sa
 
 
 @given(st.text(max_size=40))
-@settings(deadline=None)
 def test_no_text_breaks_the_condition_parser(text: str) -> None:
     try:
         condition = parse_condition(text)
@@ -351,7 +350,7 @@ def test_the_pixel_limit_is_where_it_is_said_to_be() -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from(["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_damage_anywhere_gives_a_picture_or_a_reason(noise: bytes, format_name: str) -> None:
     raw = bytearray(encoded(picture(3), format_name))
     place = len(noise) * 7 % len(raw)
@@ -471,7 +470,6 @@ NAMES = st.lists(st.integers(0, 400).map(str), min_size=1, max_size=60, unique=T
 
 
 @given(NAMES, NAMES, st.integers(0, 5), st.data())
-@settings(deadline=None)
 def test_splits_keep_together_what_belongs_together(
     a: list[str], b: list[str], seed: int, data: st.DataObject
 ) -> None:
@@ -494,7 +492,6 @@ def test_splits_keep_together_what_belongs_together(
 
 
 @given(NAMES, NAMES, st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_splits_depend_on_ids_and_seed_alone(a: list[str], b: list[str], random: Random) -> None:
     near = [sorted(a)[:2]] if len(a) > 3 else []
     shuffled = list(a)
@@ -572,7 +569,6 @@ def _brute_force(hashes: dict[str, int], distance: int) -> set[tuple[str, ...]]:
     st.lists(st.tuples(st.integers(0, 7), st.sets(st.integers(0, 63), max_size=7)), max_size=30),
     st.integers(0, 8),
 )
-@settings(deadline=None)
 def test_near_groups_are_those_of_brute_force(
     centres: list[int], variants: list[tuple[int, set[int]]], distance: int
 ) -> None:

@@ -70,9 +70,7 @@ def llama_engine(name: str, layout: str, context: int = 2048) -> Any:
 @example([(70, kind, own) for kind in range(3) for own in range(4)], 2)
 @example([(0, 0, own) for own in range(12)], 1)
 @example([(0, kind, 3) for kind in range(4)], 1)
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_company_does_not_change_a_bit_of_the_logits(
     name: str, layout: str, shapes: list[tuple[int, int, int]], replied: int
 ) -> None:
@@ -160,9 +158,7 @@ def test_a_model_that_cannot_drop_a_part_of_a_sequence_reads_it_anew(
     st.integers(0, 3),
 )
 @example([(kind, 30, own) for kind in range(3) for own in (1, 20, 40)], 2, 2)
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_prompts_that_begin_alike_share_a_trunk_and_all_come_to_their_end(
     shapes: list[tuple[int, int, int]], slots: int, replied: int
 ) -> None:

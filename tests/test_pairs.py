@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -103,7 +103,6 @@ def test_possible_scenes() -> None:
     assert not possible([("facing", "left"), ("group", "furniture")])
 
 
-@settings(deadline=None)
 @given(seed=SEEDS, difficulty=LEVELS)
 def test_truth_holds_on_its_own_side_only(seed: int, difficulty: Difficulty) -> None:
     pair = _pair(seed, difficulty)
@@ -115,7 +114,6 @@ def test_truth_holds_on_its_own_side_only(seed: int, difficulty: Difficulty) -> 
         assert not holds(pair.truth.a, scene)
 
 
-@settings(deadline=None)
 @given(seed=SEEDS, difficulty=LEVELS)
 def test_truth_in_words_is_graded_two(seed: int, difficulty: Difficulty) -> None:
     truth = (pair := _pair(seed, difficulty)).truth
@@ -125,7 +123,6 @@ def test_truth_in_words_is_graded_two(seed: int, difficulty: Difficulty) -> None
         assert {grade(text, truth) for text in phrases(attribute, value)} == {2}
 
 
-@settings(deadline=None)
 @given(seed=SEEDS, difficulty=LEVELS, data=st.data())
 def test_grades_agree_with_what_holds(
     seed: int, difficulty: Difficulty, data: st.DataObject
@@ -144,7 +141,6 @@ def test_grades_agree_with_what_holds(
         assert all(holds(said, scene) for scene in pair.a)
 
 
-@settings(deadline=None)
 @given(seed=SEEDS, difficulty=LEVELS, held_out=st.booleans())
 def test_scenes_are_drawable_and_on_their_side_of_the_split(
     seed: int, difficulty: Difficulty, held_out: bool
@@ -156,7 +152,6 @@ def test_scenes_are_drawable_and_on_their_side_of_the_split(
         assert all(scene.get(name) in values for name, values in ATTRIBUTES.items())
 
 
-@settings(deadline=None)
 @given(
     seed=SEEDS,
     difficulty=LEVELS,
@@ -217,7 +212,6 @@ def test_hard_pairs_have_a_nuisance_that_leans(attribute: str) -> None:
     assert {grade(text, pair.truth) for text in phrases(*leaning)} == {0}
 
 
-@settings(deadline=None)
 @given(seed=SEEDS)
 def test_colours_can_be_seen_where_they_matter(seed: int) -> None:
     for pair in (
@@ -227,7 +221,6 @@ def test_colours_can_be_seen_where_they_matter(seed: int) -> None:
         assert all(scene.shows_colour for scene in (*pair.a, *pair.b))
 
 
-@settings(deadline=None)
 @given(seed=SEEDS)
 def test_no_colour_disappears_along_with_a_rendering(seed: int) -> None:
     """A sketch has no colours: were all pictures red, "red objects" would separate it as well."""

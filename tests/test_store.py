@@ -96,7 +96,6 @@ QUESTION = st.tuples(st.text(max_size=9), st.text(max_size=9), st.text(max_size=
 
 
 @given(QUESTION, QUESTION)
-@settings(deadline=None)
 def test_equal_keys_mean_equal_questions(
     one: tuple[str, str, str, dict[str, object]], other: tuple[str, str, str, dict[str, object]]
 ) -> None:
@@ -136,7 +135,7 @@ def test_a_key_depends_on_everything_and_not_on_the_order_of_settings() -> None:
         max_size=8,
     )
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_values_come_back_as_they_went_in(
     tmp_path_factory: pytest.TempPathFactory, values: list[str | float | list[str] | list[float]]
 ) -> None:
@@ -281,7 +280,7 @@ def test_vectors_come_back_the_same_to_the_last_bit_in_any_order(tmp_path: Path)
         max_size=6,
     )
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_images_are_found_where_they_are_whatever_was_asked_before(
     tmp_path_factory: pytest.TempPathFactory, asked: list[list[int]]
 ) -> None:

@@ -10,7 +10,16 @@ if TYPE_CHECKING:
     from visdiff_local.api import Result, describe_differences, test_hypotheses
     from visdiff_local.images import ImageSet
 
-__all__ = ["ImageSet", "Result", "describe_differences", "stats", "test_hypotheses"]
+    __version__: str
+
+__all__ = [
+    "ImageSet",
+    "Result",
+    "__version__",
+    "describe_differences",
+    "stats",
+    "test_hypotheses",
+]
 
 _HOME = {
     "ImageSet": "visdiff_local.images",
@@ -23,6 +32,10 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("visdiff_local")
     if name == "stats":
         return import_module("visdiff_local.stats")
     if name not in _HOME:

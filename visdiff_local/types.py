@@ -9,7 +9,7 @@ Direction = Literal["a", "b"]
 """Which set a hypothesis is more true of."""
 
 Standing = Literal["confirmed", "suggestive", "rejected"]
-"""What the statistics say of a hypothesis; see DESIGN, "Statistics"."""
+"""What the statistics say of a hypothesis; see `visdiff-local docs statistics`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,9 @@ def aa_row(
     seed: int,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Row:
-    """Runs ``runs`` random halvings of the pool; see DESIGN, "bench --json", for the row.
+    """One row: the share of random halvings of the pool in which a difference is confirmed.
+
+    A/A is `visdiff-local docs statistics`, "In benchmarks"; the interval of the rate is exact.
 
     Raises:
         InputError: there are fewer than two images.

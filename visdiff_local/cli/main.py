@@ -26,6 +26,7 @@ COMMANDS = {
     "index": "visdiff_local.cli.store:index",
     "serve": "visdiff_local.cli.serve:serve",
     "doctor": "visdiff_local.cli.doctor:doctor",
+    "docs": "visdiff_local.cli.docs:docs",
 }
 INTERRUPTED = 130
 OUT_OF_MEMORY = 4

@@ -20,7 +20,7 @@ _COUNTED_AT_ONCE = 131_072
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """``trusted``: DESIGN, "Statistics". ``paper``: Welch's t-test as a filter, nothing else."""
+    """``trusted``: `visdiff-local docs statistics`. ``paper``: Welch's t-test, no more."""
 
     kind: Literal["trusted", "paper"] = "trusted"
     alpha: float = 0.05
