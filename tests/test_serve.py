@@ -585,7 +585,7 @@ def test_the_command_writes_a_private_token_and_ends_gracefully(tmp_path: Path) 
     token_file = tmp_path / "token"
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r});"
-        "import test_serve; from visdiff_local.models import pool;"
+        "import test_serve; from visdiff_local.models import registry;"
         "registry.BACKENDS['fake'] = 'test_serve'; test_serve.Echo.slow = 1.0;"
         "from visdiff_local.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )

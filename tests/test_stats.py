@@ -14,9 +14,9 @@ from sklearn.metrics import roc_auc_score
 from visdiff_local import stats
 from visdiff_local.stats import null
 from visdiff_local.stats.histogram_counts import _codes
-from visdiff_local.stats.ties import each_block
 from visdiff_local.stats.paired import EXACT_PAIRS
 from visdiff_local.stats.separation import EXACT_WORK, delong_variance, interval, p_values
+from visdiff_local.stats.ties import each_block
 
 Rng = np.random.Generator
 

@@ -17,8 +17,8 @@ from visdiff_local.stats.verdict import EFFECT_FLOOR, standing
 
 __all__ = [
     "EFFECT_FLOOR",
-    "TestStatistics",
     "ScoreCounts",
+    "TestStatistics",
     "auroc",
     "benjamini_hochberg",
     "choose_threshold",

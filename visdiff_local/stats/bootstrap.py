@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.ties import FloatArray
 from visdiff_local.stats.separation import LEVEL
+from visdiff_local.stats.ties import FloatArray
 
 _CELLS_AT_ONCE = 1 << 22
 

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from visdiff_local.stats.multiplicity import benjamini_hochberg
-from visdiff_local.stats.two_sample import TestStatistics
+from visdiff_local.stats.null import gaussian_p
+from visdiff_local.stats.separation import separation
 from visdiff_local.stats.ties import (
     CELLS_AT_ONCE,
     FloatArray,
@@ -22,8 +23,7 @@ from visdiff_local.stats.ties import (
     checked_labels,
     refuse_nan,
 )
-from visdiff_local.stats.null import gaussian_p
-from visdiff_local.stats.separation import separation
+from visdiff_local.stats.two_sample import TestStatistics
 
 SAMPLE = 20_000
 """Images on which the rank correlation of the hypotheses is estimated."""

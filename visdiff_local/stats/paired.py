@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from visdiff_local.stats.multiplicity import benjamini_hochberg
-from visdiff_local.stats.two_sample import TestStatistics
-from visdiff_local.stats.ties import FloatArray, refuse_nan
 from visdiff_local.stats.normal import upper_tail
 from visdiff_local.stats.prevalence import wilson
 from visdiff_local.stats.separation import Alternative
+from visdiff_local.stats.ties import FloatArray, refuse_nan
+from visdiff_local.stats.two_sample import TestStatistics
 
 EXACT_PAIRS = 50
 """Up to this many pairs the signed-rank p is exact."""

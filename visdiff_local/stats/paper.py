@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.ties import FloatArray, checked
 from visdiff_local.stats.separation import Alternative
+from visdiff_local.stats.ties import FloatArray, checked
 
 
 def welch_p(

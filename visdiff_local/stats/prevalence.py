@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.ties import FloatArray, checked, refuse_nan
 from visdiff_local.stats.separation import Z
+from visdiff_local.stats.ties import FloatArray, checked, refuse_nan
 
 
 def choose_threshold(scores: npt.ArrayLike, is_a: npt.ArrayLike) -> FloatArray:

@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.ties import FloatArray, TieGroups, checked, each_block
 from visdiff_local.stats.normal import quantile, upper_tail
+from visdiff_local.stats.ties import FloatArray, TieGroups, checked, each_block
 
 LEVEL = 0.95
 """Coverage of every interval of this package."""

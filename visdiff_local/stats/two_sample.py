@@ -6,10 +6,11 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.ties import FloatArray, checked, each_block
 from visdiff_local.stats.multiplicity import benjamini_hochberg
 from visdiff_local.stats.null import PERMUTE_UP_TO, gaussian_p, null_covariance, permutation_p
 from visdiff_local.stats.separation import separation
+from visdiff_local.stats.ties import FloatArray, checked, each_block
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TestStatistics:

@@ -7,7 +7,9 @@ EFFECT_FLOOR = 0.55
 """The AUROC that a confirmed difference's interval must clear."""
 
 
-def standing(comparison: TestStatistics, alpha: float, floor: float = EFFECT_FLOOR) -> list[Standing]:
+def standing(
+    comparison: TestStatistics, alpha: float, floor: float = EFFECT_FLOOR
+) -> list[Standing]:
     """Confirmed, suggestive or rejected, for each hypothesis; DESIGN, "Statistics".
 
     Args:

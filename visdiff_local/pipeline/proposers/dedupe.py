@@ -15,8 +15,8 @@ import numpy.typing as npt
 from visdiff_local.pipeline.rankers.scores import BoolArray, oriented
 from visdiff_local.protocols import Embedder, FloatArray
 from visdiff_local.stats import auroc
-from visdiff_local.stats.ties import centred_ranks
 from visdiff_local.stats.normal import quantile
+from visdiff_local.stats.ties import centred_ranks
 from visdiff_local.types import Hypothesis
 
 SAME_TEXT = 0.85

@@ -5,11 +5,11 @@ tokens it has. So prompts that begin alike go on together from copies of their b
 are written side by side, and one that is finished makes room for the next at once.
 
 What company could change is which kernels multiply. That goes by the number of rows
-(:class:`~visdiff_local.models.backends.llama.prefixes.Kernels`), also in the last layer,
-which computes only those whose logits are wanted. So prompts are read with
-many rows and many logits, alone or together, and replies written with few. And before sequences are first computed together they are on
-trial: one must come out as alone, to the bit. Where it does not, on some other processor, each is
-computed alone.
+(:class:`~visdiff_local.models.backends.llama.prefixes.Kernels`), also in the last layer, which
+computes only those whose logits are wanted. So prompts are read with many rows and many logits,
+alone or together, and replies written with few. And before sequences are first computed together
+they are on trial: one must come out as alone, to the bit. Where it does not, on some other
+processor, each is computed alone.
 """
 
 from bisect import insort
