@@ -156,7 +156,7 @@ def _tested(images: Images, pair: Pair, rng: np.random.Generator) -> tuple[Score
             mean_b=float(scores[row, ~images.is_a].mean()),
             verdict=standing[row],
             **_prevalence(scores[row], images.is_a),
-            adds_nothing=row == 2,
+            redundant=row == 2,
             unparsed=2 if row == 3 else 0,
             evidence=evidence(scores[row], images, way),
             histogram=histogram(scores[row], images),
@@ -186,8 +186,8 @@ def _prevalence(
 
 def _summary(name: str, refs: Sequence[ImageRef], skipped: tuple[Skipped, ...]) -> SetSummary:
     half = len(refs) // 2
-    glance = tuple(Example(ref.id, str(ref.path), 0.0) for ref in refs[:24])
-    return SetSummary(name, len(refs), half, len(refs) - half, skipped, glance)
+    preview = tuple(Example(ref.id, str(ref.path), 0.0) for ref in refs[:24])
+    return SetSummary(name, len(refs), half, len(refs) - half, skipped, preview)
 
 
 def _info(pair: Pair, seed: int) -> RunInfo:

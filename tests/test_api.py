@@ -39,7 +39,7 @@ def test_differences_are_described(both: tuple[ImageSet, ImageSet], tmp_path: Pa
     assert first.text in ("a red square", "a blue square")
     assert first.direction == ("a" if "red" in first.text else "b")
     assert first.auroc > 0.9
-    assert result.summary.verdict == "differences found"
+    assert result.summary.conclusion == "differences found"
     assert {found.verdict for found in result.confirmed} == {"confirmed"}
     folder = result.save(tmp_path / "out")
     assert (folder / "run.json").read_text() == result.to_json()

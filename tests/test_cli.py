@@ -139,7 +139,7 @@ def test_ugly_files_are_listed_and_do_not_stop_the_run() -> None:
     first.save("a/moving.gif", save_all=True, append_images=[second])
     assert main(["run", "a", "b", "--profile", "colours", "--out", "out", "--quiet"]) == 0
     side = json.loads(Path("out/run.json").read_text())["sets"]["a"]
-    skipped = {Path(item["path"]).name: item["why"] for item in side["skipped"]}
+    skipped = {Path(item["path"]).name: item["reason"] for item in side["skipped"]}
     assert set(skipped) == {"zero.png", "cut.png", "text.jpg", "link.png"}
     assert all(skipped.values())
     assert side["n"] == 12
@@ -189,7 +189,7 @@ def test_json_prints_run_json_and_nothing_else(capsys: pytest.CaptureFixture[str
     sets()
     assert main(["run", "a", "b", "--profile", "colours", "--json"]) == 0
     captured = capsys.readouterr()
-    assert json.loads(captured.out)["schema_version"] == 1
+    assert json.loads(captured.out)["schema_version"] == 2
     assert captured.err == ""
     assert not Path("runs").exists()
 

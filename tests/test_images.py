@@ -68,7 +68,7 @@ def read(source: ImageSet, **options: object) -> ReadSet:
 
 
 def why_skipped(source: ImageSet) -> dict[str, str]:
-    return {Path(item.path).name: item.why for item in source.skipped}
+    return {Path(item.path).name: item.reason for item in source.skipped}
 
 
 class Memory:
@@ -164,13 +164,13 @@ def test_rows_of_a_table_are_chosen_by_group(tmp_path: Path, kind: str) -> None:
     assert [(ref.path, ref.caption, ref.pair) for ref in dogs.images] == [
         (tmp_path / "a/1.png", "a dog,\non grass", "001")
     ]
-    assert [item.why for item in dogs.skipped] == [
+    assert [item.reason for item in dogs.skipped] == [
         "a URL: this program uses no network; download it and name the file",
         "no value in the column 'pair' that pairs images",
     ]
     cats = ImageSet.from_table(table, "cats")
     assert [ref.path for ref in cats.images] == [tmp_path / "a/2.png"]
-    assert [item.why for item in cats.skipped] == ["the path is empty"]
+    assert [item.reason for item in cats.skipped] == ["the path is empty"]
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def complete(words: list[str], tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert found["summary"]["verdict"] == "differences found"
+    assert found["summary"]["conclusion"] == "differences found"
     assert (tmp_path / "run" / "report.html").stat().st_size > 0
 
 

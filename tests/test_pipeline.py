@@ -61,8 +61,8 @@ def computed(content: dict[str, Any]) -> int:
 
 def test_the_difference_is_found_in_both_directions(place: Path) -> None:
     content = loaded(run(place, "--truth-a", "red", "--truth-b", "blue"))
-    assert content["schema_version"] == 1
-    assert content["summary"]["verdict"] == "differences found"
+    assert content["schema_version"] == 2
+    assert content["summary"]["conclusion"] == "differences found"
     for direction, text in (("a", "a red square"), ("b", "a blue square")):
         found = best(content, direction)
         assert (found["text"], found["verdict"]) == (text, "confirmed")
@@ -115,7 +115,7 @@ def test_one_changed_image_is_asked_about_alone(place: Path) -> None:
     draw(place / "a", ["red"], seed=99, start=0)
     content = loaded(run(place, "--ranker", "vqa", "--stats", "paper"))
     assert computed(content) > 0
-    changed = serialize.load(place / "out").a.glance[0].id
+    changed = serialize.load(place / "out").a.preview[0].id
     assert set(Colours.asked_images) == {changed}
 
 
@@ -136,7 +136,7 @@ def test_no_difference_between_two_draws_of_the_same(place: Path) -> None:
     draw(place / "same_a", mixed, seed=3)
     draw(place / "same_b", mixed, seed=4)
     content = loaded(run(place, f"{place}/same_a", f"{place}/same_b"))
-    assert content["summary"]["verdict"] == "no difference found"
+    assert content["summary"]["conclusion"] == "no difference found"
     assert 0.55 < content["summary"]["min_detectable_auroc"] < 1
     assert all(d["verdict"] != "confirmed" for d in content["differences"])
 
@@ -191,7 +191,7 @@ def test_nothing_proposed_measures_alone_and_opens_nothing(place: Path) -> None:
     warm = next(m for m in content["measured"] if m["attribute"] == "warmth")
     assert warm["note"]
     assert warm["q_value"] < 0.05
-    assert content["summary"]["verdict"] == "differences found"
+    assert content["summary"]["conclusion"] == "differences found"
 
 
 def test_the_papers_rule_splits_nothing(place: Path) -> None:
@@ -218,14 +218,14 @@ def test_small_sets_work_and_warn(place: Path, n: int) -> None:
     assert f"A has only {n} image{plural}" in " ".join(content["warnings"])
     if n == 1:
         assert "used twice" in " ".join(content["warnings"])
-        assert content["summary"]["verdict"] == "no difference found"
+        assert content["summary"]["conclusion"] == "no difference found"
 
 
 def test_identical_sets_are_named(place: Path) -> None:
     shutil.copytree(place / "a", place / "copy")
     content = loaded(run(place, f"{place}/a", f"{place}/copy"))
     assert "A and B are the same images" in " ".join(content["warnings"])
-    assert content["summary"]["verdict"] == "no difference found"
+    assert content["summary"]["conclusion"] == "no difference found"
     assert all(d["across"] for d in content["duplicates"])
 
 
@@ -300,7 +300,7 @@ def test_the_run_folder_is_private_and_complete(place: Path) -> None:
     assert (place / "store").stat().st_mode & 0o777 == 0o700
     content = loaded(out)
     shown = {e["id"] for d in content["differences"] for s in d["evidence"].values() for e in s}
-    shown |= {e["id"] for side in content["sets"].values() for e in side["glance"]}
+    shown |= {e["id"] for side in content["sets"].values() for e in side["preview"]}
     assert shown == {path.stem for path in (out / "thumbnails").iterdir()}
     assert (out / "report.html").read_text().startswith("<!doctype html>")
 

@@ -17,6 +17,7 @@ import report_example
 from html_page import Page
 
 from visdiff_local.errors import InputError
+from visdiff_local.results import serialize
 from visdiff_local.results.report import write_report
 from visdiff_local.types import (
     Duplicates,
@@ -149,7 +150,7 @@ def test_whatever_models_and_paths_say_is_text(drawn: Drawn, tmp_path: Path) -> 
             result.a,
             name=HOSTILE,
             skipped=(Skipped(HOSTILE, HOSTILE),),
-            glance=(Example("../../etc/passwd", HOSTILE, 0.0),),
+            preview=(Example("../../etc/passwd", HOSTILE, 0.0),),
         ),
         differences=tuple(
             replace(
@@ -200,7 +201,7 @@ def test_a_lone_surrogate_in_run_json_is_shown_escaped(drawn: Drawn, tmp_path: P
     result, pictures = drawn
     report_example.write(result, pictures, tmp_path)
     content = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
-    content["sets"]["a"]["skipped"] = [{"path": "odd\udcff.jpg", "why": "empty file"}]
+    content["sets"]["a"]["skipped"] = [{"path": "odd\udcff.jpg", "reason": "empty file"}]
     (tmp_path / "run.json").write_text(json.dumps(content), encoding="ascii")
     assert "odd\\udcff.jpg" in write_report(tmp_path).read_text(encoding="utf-8")
 
@@ -236,7 +237,7 @@ def test_the_report_to_share_has_no_picture_and_no_path(drawn: Drawn, tmp_path: 
 
 def test_missing_thumbnails_are_placeholders(drawn: Drawn, tmp_path: Path) -> None:
     result, pictures = drawn
-    first, second, third = result.a.glance[:3]
+    first, second, third = result.a.preview[:3]
     report_example.write(result, {}, tmp_path)
     (tmp_path / "thumbnails" / f"{second.id}.jpg").write_bytes(b"<svg onload=alert(1)>")
     (tmp_path / "thumbnails" / f"{third.id}.jpg").write_bytes(pictures[third.id])
@@ -255,8 +256,8 @@ def test_an_image_id_never_leaves_the_thumbnails(drawn: Drawn, tmp_path: Path) -
     result = replace(
         result,
         differences=(),
-        a=replace(result.a, glance=(Example("../../secret", "x", 0.0),)),
-        b=replace(result.b, glance=()),
+        a=replace(result.a, preview=(Example("../../secret", "x", 0.0),)),
+        b=replace(result.b, preview=()),
     )
     assert page(result, {}, tmp_path / "run").all("img") == []
 
@@ -374,3 +375,23 @@ def test_a_browser_opens_it_and_asks_for_nothing(drawn: Drawn, tmp_path: Path, s
     dom = Page(done.stdout)
     assert len(dom.all("article")) == len(drawn[0].differences)
     assert (tmp_path / "page.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", ["demo", "test"])
+def test_a_run_of_schema_version_1_still_loads_and_draws_its_report(
+    name: str, tmp_path: Path
+) -> None:
+    old = Path(__file__).parent / "data" / f"run_of_version_1_{name}.json"
+    (tmp_path / "run.json").write_text(old.read_text())
+    content = json.loads(old.read_text())
+    loaded = serialize.load(tmp_path)
+    assert loaded.summary.conclusion == content["summary"]["verdict"]
+    assert [found.text for found in loaded.differences] == [
+        item["text"] for item in content["differences"]
+    ]
+    assert len(loaded.a.preview) == len(content["sets"]["a"]["glance"])
+    page = write_report(tmp_path).read_text()
+    assert loaded.differences[0].text in page
+    again = json.loads(serialize.to_json(loaded))
+    assert again["schema_version"] == 2
+    assert "why" not in serialize.to_json(loaded)

@@ -380,7 +380,7 @@ def test_a_copy_adds_nothing_and_new_information_does() -> None:
             np.zeros(n),
         ]
     ).astype(np.float32)
-    assert dedupe.adds_nothing(values, is_a).tolist() == [False, True, False, True, True, True]
+    assert dedupe.redundant(values, is_a).tolist() == [False, True, False, True, True, True]
 
 
 def test_noise_rarely_adds_something() -> None:
@@ -389,13 +389,13 @@ def test_noise_rarely_adds_something() -> None:
     found = 0
     for _ in range(200):
         values = np.stack([is_a + rng.normal(size=200), rng.normal(size=200)]).astype(np.float32)
-        found += int(not dedupe.adds_nothing(values, is_a)[1])
+        found += int(not dedupe.redundant(values, is_a)[1])
     assert found <= 20  # α = 5% of 200, with room for chance
 
 
 def test_tiny_sets_do_not_fail() -> None:
     values = np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)
-    marked = dedupe.adds_nothing(values, np.array([True, False]))
+    marked = dedupe.redundant(values, np.array([True, False]))
     assert marked.tolist() == [False, True, True]
 
 

@@ -128,7 +128,7 @@ def _table(result: RunResult) -> str:
     )
     notes = "".join(f"<p>⚠ {html.escape(text)}</p>" for text in result.warnings)
     return (
-        f"<p><b>{html.escape(result.summary.verdict)}</b></p>"
+        f"<p><b>{html.escape(result.summary.conclusion)}</b></p>"
         "<table><tr><th>difference</th><th>more true of</th><th>AUROC</th><th>q</th>"
         f"<th></th></tr>{rows}</table>{notes}"
     )

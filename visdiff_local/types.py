@@ -8,8 +8,17 @@ from typing import Any, Literal
 Direction = Literal["a", "b"]
 """Which set a hypothesis is more true of."""
 
-Standing = Literal["confirmed", "suggestive", "rejected"]
-"""What the statistics say of a hypothesis; see `visdiff-local docs statistics`."""
+Verdict = Literal["confirmed", "suggestive", "unsupported", "rejected"]
+"""What the statistics say of a hypothesis; see ``visdiff-local docs statistics``."""
+
+Conclusion = Literal[
+    "differences found",
+    "differ, unexplained",
+    "no difference found",
+    "nothing tested",
+    "not to be believed",
+]
+"""What a run as a whole says of its two sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,7 @@ class Skipped:
     """A file that was left out, and why."""
 
     path: str
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +72,6 @@ class Hypothesis:
     provenance: Provenance
     similar: tuple[str, ...] = ()
     """Near-equal hypotheses that this one stands for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A yes/no answer. ``unparsed``: there was none; ``p_yes`` is then None, ``raw`` the text."""
-
-    answer: Literal["yes", "no", "unparsed"]
-    p_yes: float | None
-    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +114,19 @@ class ScoredHypothesis:
     q_value: float
     mean_a: float
     mean_b: float
-    verdict: Standing
+    verdict: Verdict
     prevalence_a: float | None = None
     """The share of A's images that show it, with its interval; likewise for B."""
     prevalence_a_ci: tuple[float, float] | None = None
     prevalence_b: float | None = None
     prevalence_b_ci: tuple[float, float] | None = None
-    adds_nothing: bool = False
+    auroc_plain: float | None = None
+    """Without regard to the strata; None where there are none."""
+    auroc_shrunk: float | None = None
+    """The AUROC less what choosing the best of many adds to it."""
+    support: float | None = None
+    """How far its best images show the text, 0 … 1; None where nothing could tell."""
+    redundant: bool = False
     """Explained away by the hypotheses ranked above it."""
     unparsed: int = 0
     """Images for which the ranker's model gave no answer."""
@@ -158,7 +164,7 @@ class SetSummary:
     explore: int
     validate: int
     skipped: tuple[Skipped, ...] = ()
-    glance: tuple[Example, ...] = ()
+    preview: tuple[Example, ...] = ()
     """A few images, evenly spread over the set, to see it at a glance; their score is 0."""
 
 
@@ -190,13 +196,34 @@ class RunInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplingDesign:
+    """How the images belong together, and how often the same images were tested before."""
+
+    cluster_by: str | None = None
+    clusters_a: int | None = None
+    clusters_b: int | None = None
+    icc: float | None = None
+    """Intra-class correlation of the scores within the clusters."""
+    within: str | None = None
+    strata: int | None = None
+    paired_by: str | None = None
+    looks: int = 1
+    """Runs on the same images so far, this one included."""
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """The answer in one line. Where nothing was tested both numbers are None."""
 
-    verdict: Literal["differences found", "no difference found"]
+    conclusion: Conclusion
     p_global: float | None
     min_detectable_auroc: float | None
     """The smallest AUROC that sets of these sizes could have detected, at 80% power."""
+    p_any: float | None = None
+    """Of the test that needs no text: whether the images of A and B differ at all."""
+    explained: float | None = None
+    """The share of how the sets differ (0 … 1) that the confirmed differences account for."""
+    design: SamplingDesign = field(default_factory=SamplingDesign)
 
 
 @dataclass(frozen=True, slots=True)

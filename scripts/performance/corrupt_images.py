@@ -134,7 +134,7 @@ def main() -> None:
     readable = 0
     for side in found["sets"].values():
         listed.update(item["path"].rsplit("-")[-1].split(".")[0] for item in side["skipped"])
-        assert all(item["why"] for item in side["skipped"])
+        assert all(item["reason"] for item in side["skipped"])
         readable += side["n"] - SOUND // 2
     print(", ".join(f"{kind.__name__}: {listed[kind.__name__]} listed" for kind in KINDS))
     print(f"{readable} could be decoded all the same")

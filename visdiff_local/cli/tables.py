@@ -44,10 +44,10 @@ def _headline(result: RunResult) -> Text:
     details = []
     if summary.p_global is not None:
         details.append(f"p = {summary.p_global:.2g} that nothing differs")
-    if summary.verdict == "no difference found" and summary.min_detectable_auroc is not None:
+    if summary.conclusion == "no difference found" and summary.min_detectable_auroc is not None:
         details.append(f"an AUROC of {summary.min_detectable_auroc:.2f} would have been detected")
-    style = "bold green" if summary.verdict == "differences found" else "bold"
-    verdict = summary.verdict[0].upper() + summary.verdict[1:]
+    style = "bold green" if summary.conclusion == "differences found" else "bold"
+    verdict = summary.conclusion[0].upper() + summary.conclusion[1:]
     tail = f" ({'; '.join(details)})" if details else ""
     return Text.assemble(sizes, "\n", (verdict, style), tail)
 

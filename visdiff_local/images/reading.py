@@ -168,7 +168,7 @@ def _read(
     for path, result in ahead(work, unread, workers=workers):
         tell(1)
         if isinstance(result, UnreadableImageError):
-            skipped.append(Skipped(shown(path), result.why))
+            skipped.append(Skipped(shown(path), result.reason))
             continue
         batch.append((unread[path], *result))
         if len(batch) == _REMEMBER_EVERY:
@@ -214,7 +214,7 @@ def _each_once(
 
 
 def _nothing_left(name: str, skipped: Sequence[Skipped]) -> str:
-    reasons = "; ".join(f"{item.path}: {item.why}" for item in skipped[:_NAMED_REASONS])
+    reasons = "; ".join(f"{item.path}: {item.reason}" for item in skipped[:_NAMED_REASONS])
     more = f"; and {len(skipped) - _NAMED_REASONS} more" if len(skipped) > _NAMED_REASONS else ""
     return (
         f"{name}: none of its images can be used ({reasons or 'it lists none'}{more}); "

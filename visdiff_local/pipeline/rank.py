@@ -150,9 +150,9 @@ def _described(
         return found
     values = explored(tested.hypotheses, fold.explore, roles)
     facing = rank.oriented(values, tested.hypotheses)[order]
-    nothing = dedupe.adds_nothing(facing, fold.explore.is_a)
+    nothing = dedupe.redundant(facing, fold.explore.is_a)
     return [
-        replace(item, adds_nothing=bool(explained))
+        replace(item, redundant=bool(explained))
         for item, explained in zip(found, nothing, strict=True)
     ]
 

@@ -8,7 +8,7 @@ from visdiff_local.pipeline.read import Sets
 from visdiff_local.pipeline.split import Fold
 from visdiff_local.types import Duplicates, Example, SetSummary
 
-GLANCE = 24
+PREVIEW = 24
 """Images a set that the report shows at a glance."""
 
 
@@ -16,10 +16,10 @@ def of_set(source: ImageSet, of_a: bool, folds: Sequence[Fold]) -> SetSummary:
     """One side of ``sets``: under cross-fitting the counts are of the first fold."""
     halves = (folds[0].explore, folds[0].validate)
     explore, validate = (int((half.is_a == of_a).sum()) for half in halves)
-    step = max(1, len(source.images) / GLANCE)
-    places = sorted({int(step * i) for i in range(min(GLANCE, len(source.images)))})
-    glance = tuple(Example(source.images[i].id, shown(source.images[i].path), 0.0) for i in places)
-    return SetSummary(source.name, len(source.images), explore, validate, source.skipped, glance)
+    step = max(1, len(source.images) / PREVIEW)
+    places = sorted({int(step * i) for i in range(min(PREVIEW, len(source.images)))})
+    preview = tuple(Example(source.images[i].id, shown(source.images[i].path), 0.0) for i in places)
+    return SetSummary(source.name, len(source.images), explore, validate, source.skipped, preview)
 
 
 def duplicates(sets: Sets) -> tuple[Duplicates, ...]:

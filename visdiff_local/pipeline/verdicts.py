@@ -11,7 +11,7 @@ from visdiff_local import stats
 from visdiff_local.pipeline.evidence import evidence, histogram
 from visdiff_local.pipeline.rankers.scores import Images, Scores, oriented
 from visdiff_local.protocols import FloatArray
-from visdiff_local.types import Hypothesis, MeasuredDifference, ScoredHypothesis, Standing, Summary
+from visdiff_local.types import Hypothesis, MeasuredDifference, ScoredHypothesis, Summary, Verdict
 
 POWER = 0.8
 _COUNTED_AT_ONCE = 131_072
@@ -38,7 +38,7 @@ class Tested:
     images: Images
     scores: Scores
     comparison: stats.TestStatistics
-    standing: tuple[Standing, ...] = ()
+    standing: tuple[Verdict, ...] = ()
 
 
 def compare(
@@ -162,7 +162,7 @@ def _counted(
     return counts.compare(rng=rng)
 
 
-def _standing(found: stats.TestStatistics, rules: Rules) -> list[Standing]:
+def _standing(found: stats.TestStatistics, rules: Rules) -> list[Verdict]:
     """The paper keeps what is significant on its own; what points the other way is no find."""
     if rules.kind == "trusted":
         return stats.standing(found, rules.alpha, rules.floor)

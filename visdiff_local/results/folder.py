@@ -72,8 +72,8 @@ def thumbnails(result: RunResult, store: Store, progress: Progress) -> dict[str,
 
 
 def _shown(result: RunResult) -> Iterator[Example]:
-    yield from result.a.glance
-    yield from result.b.glance
+    yield from result.a.preview
+    yield from result.b.preview
     for found in result.differences:
         yield from found.evidence.a
         yield from found.evidence.b

@@ -1,4 +1,4 @@
-"""RunResult ↔ ``run.json`` (schema version 1). Adding fields is free, renaming is not."""
+"""RunResult ↔ ``run.json``, schema version 2 (1 is read too). Adding fields is free, renaming not."""
 
 import json
 import math
@@ -22,13 +22,14 @@ from visdiff_local.types import (
     Provenance,
     RunInfo,
     RunResult,
+    SamplingDesign,
     ScoredHypothesis,
     SetSummary,
     Skipped,
     Summary,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Json = dict[str, Any]
 
 
@@ -62,8 +63,13 @@ def from_json(text: str) -> RunResult:
     """The result that :func:`to_json` wrote; raises :class:`InputError` when it is none."""
     try:
         content = json.loads(text)
-        if content["schema_version"] != SCHEMA_VERSION:
-            raise InputError(f"run.json has schema version {content['schema_version']}, not 1")
+        version = content["schema_version"]
+        if version == 1:
+            content = _from_version_1(content)
+        elif version != SCHEMA_VERSION:
+            raise InputError(
+                f"run.json has schema version {version}; this program reads 1 and {SCHEMA_VERSION}"
+            )
         return _result(content)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"this is no run.json of this program: {error!r}") from error
@@ -106,13 +112,37 @@ def _encodable(value: Any) -> Any:
     return value
 
 
+def _from_version_1(content: Json) -> Json:
+    """The same result under the names of version 2."""
+    sets = {
+        side: {
+            **{key: value for key, value in source.items() if key != "glance"},
+            "preview": source["glance"],
+            "skipped": [{"path": s["path"], "reason": s["why"]} for s in source["skipped"]],
+        }
+        for side, source in content["sets"].items()
+    }
+    summary = {
+        **{key: value for key, value in content["summary"].items() if key != "verdict"},
+        "conclusion": content["summary"]["verdict"],
+    }
+    differences = [
+        {
+            **{key: value for key, value in item.items() if key != "adds_nothing"},
+            "redundant": item["adds_nothing"],
+        }
+        for item in content["differences"]
+    ]
+    return {**content, "sets": sets, "summary": summary, "differences": differences}
+
+
 def _result(content: Json) -> RunResult:
     evaluation = content["evaluation"]
     return RunResult(
         run=_run_info(content["run"]),
         a=_set_summary(content["sets"]["a"]),
         b=_set_summary(content["sets"]["b"]),
-        summary=Summary(**content["summary"]),
+        summary=_summary(content["summary"]),
         differences=tuple(_scored(item) for item in content["differences"]),
         measured=tuple(MeasuredDifference(**item) for item in content["measured"]),
         evaluation=None if evaluation is None else _graded(evaluation),
@@ -127,6 +157,11 @@ def _result(content: Json) -> RunResult:
     )
 
 
+def _summary(item: Json) -> Summary:
+    design = SamplingDesign(**item.get("design", {}))
+    return Summary(**{**item, "design": design})
+
+
 def _run_info(item: Json) -> RunInfo:
     models = {role: ModelInfo(**info) for role, info in item["models"].items()}
     return RunInfo(item["seed"], item["profile"], item["config"], models, item["versions"])
@@ -139,7 +174,7 @@ def _set_summary(item: Json) -> SetSummary:
         explore=item["explore"],
         validate=item["validate"],
         skipped=tuple(Skipped(**skipped) for skipped in item["skipped"]),
-        glance=_examples(item["glance"]),
+        preview=_examples(item["preview"]),
     )
 
 

@@ -1,7 +1,7 @@
 """What can be claimed of a hypothesis, given its statistics and those of all the others."""
 
 from visdiff_local.stats.two_sample import TestStatistics
-from visdiff_local.types import Standing
+from visdiff_local.types import Verdict
 
 EFFECT_FLOOR = 0.55
 """The AUROC that a confirmed difference's interval must clear."""
@@ -9,7 +9,7 @@ EFFECT_FLOOR = 0.55
 
 def standing(
     comparison: TestStatistics, alpha: float, floor: float = EFFECT_FLOOR
-) -> list[Standing]:
+) -> list[Verdict]:
     """Confirmed, suggestive or rejected, for each hypothesis; DESIGN, "Statistics".
 
     Args:

@@ -46,11 +46,11 @@ _MODE_OF_PROFILE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 
 class UnreadableImageError(InputError):
-    """This file cannot be used as an image; ``why`` is the reason in a few words."""
+    """This file cannot be used as an image; ``reason`` in a few words."""
 
-    def __init__(self, why: str) -> None:
-        self.why = why
-        super().__init__(why)
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -127,7 +127,7 @@ def decoded(
                 raise UnreadableImageError("changed while this ran; run the same command again")
             return decode(raw, size_hint=size_hint)
         except UnreadableImageError as error:
-            raise UnreadableImageError(f"{shown(ref.path)}: {error.why}") from error
+            raise UnreadableImageError(f"{shown(ref.path)}: {error.reason}") from error
 
     return ahead(work, refs, workers=workers)
 

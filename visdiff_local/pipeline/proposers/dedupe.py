@@ -67,7 +67,7 @@ def merge(
     return tuple(_with_similar(hypotheses, row, stands_for[row]) for row in rows), rows
 
 
-def adds_nothing(values: FloatArray, is_a: BoolArray, *, alpha: float = 0.05) -> BoolArray:
+def redundant(values: FloatArray, is_a: BoolArray, *, alpha: float = 0.05) -> BoolArray:
     """Which hypotheses are explained away by those ranked above them: bool (M,).
 
     Stepwise, in rank order: the hypothesis's ranks and the labels are both regressed on the ranks

@@ -65,8 +65,8 @@ def render(result: RunResult, pictures: Pictures | None) -> str:
         cards=cards,
         sections=_sections(cards, result),
         axis=plots.auroc_axis(result.differences),
-        glances={
-            side: _figures(summary.glance, pictures)
+        previews={
+            side: _figures(summary.preview, pictures)
             for side, summary in (("a", result.a), ("b", result.b))
         },
         skipped=[_skipped(letter, side) for letter, side in (("A", result.a), ("B", result.b))],
@@ -159,5 +159,5 @@ def _skipped(letter: str, side: SetSummary) -> dict[str, Any]:
     """Files that were left out of one set: by name, or counted by reason where names are not
     shown."""
     named = [item for item in side.skipped if item.path]
-    reasons = Counter(item.why for item in side.skipped if not item.path)
+    reasons = Counter(item.reason for item in side.skipped if not item.path)
     return {"letter": letter, "named": named, "reasons": reasons.most_common()}

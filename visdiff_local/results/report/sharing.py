@@ -27,7 +27,7 @@ def _nameless(side: SetSummary, letter: str) -> SetSummary:
     """A glob's set is named after its pattern, which is a path."""
     is_path = "/" in side.name or "\\" in side.name
     skipped = tuple(
-        Skipped("", item.why.replace(item.path, "…") if item.path else item.why)
+        Skipped("", item.reason.replace(item.path, "…") if item.path else item.reason)
         for item in side.skipped
     )
-    return replace(side, name=letter if is_path else side.name, skipped=skipped, glance=())
+    return replace(side, name=letter if is_path else side.name, skipped=skipped, preview=())

@@ -70,7 +70,7 @@ def setting(value: Any) -> str:
 
 def headline(result: RunResult) -> str:
     """The answer in a few words."""
-    if result.summary.verdict == "differences found":
+    if result.summary.conclusion == "differences found":
         return f"{set_name(result, 'a')} and {set_name(result, 'b')} differ"
     return "No difference found"
 
@@ -83,7 +83,7 @@ def lead(result: RunResult) -> list[str]:
     sentences.append(_tally(result, len(found)))
     if not result.differences:
         sentences.extend(f"Measured: {item.attribute}, {item.note}." for item in _noted(result)[:3])
-    if result.summary.verdict == "no difference found":
+    if result.summary.conclusion == "no difference found":
         sentences.extend(_limits(result))
     return sentences
 
@@ -104,7 +104,7 @@ def _strongest(found: Sequence[ScoredHypothesis], direction: str) -> str:
     texts = [
         f"“{item.hypothesis.text}”"
         for item in found
-        if item.hypothesis.direction == direction and not item.adds_nothing
+        if item.hypothesis.direction == direction and not item.redundant
     ][:3]
     return f"More true of {direction.upper()}: {', '.join(texts)}." if texts else ""
 
