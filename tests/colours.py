@@ -15,6 +15,14 @@ from PIL import Image
 
 from visdiff_local.images import decoded
 from visdiff_local.models.specs import ModelSpec
+from visdiff_local.protocols import (
+    Captioner,
+    Embedder,
+    FeatureProposer,
+    ImageProposer,
+    TextModel,
+    VisualQA,
+)
 from visdiff_local.types import ImageRef
 
 PALETTE = {"red": (200, 40, 40), "green": (40, 160, 40), "blue": (40, 40, 200)}
@@ -35,6 +43,9 @@ def draw(folder: Path, colours: Sequence[str], *, seed: int, start: int = 0) -> 
         pixels = np.clip(np.array(PALETTE[colour]) + noise, 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(folder / f"{number:03d}.png")
     return folder
+
+
+IMPLEMENTS = (Captioner, VisualQA, ImageProposer, FeatureProposer, TextModel, Embedder)
 
 
 def fingerprint(spec: ModelSpec, folder: Path) -> str:
@@ -77,9 +88,11 @@ class Colours:
     def caption(self, images: Sequence[ImageRef], prompt: str) -> list[str]:
         return [f"a {colour} square" for colour in self._look(images)]
 
-    def p_yes(self, items: Sequence[Any], questions: Sequence[str] | None = None) -> Any:
-        if questions is None:  # a language model: does the caption hold the hypothesis's colour?
-            return np.array([_agree(prompt) for prompt in items], dtype=np.float32)
+    def text_p_yes(self, prompts: Sequence[str]) -> Any:
+        """Does the caption hold the hypothesis's colour?"""
+        return np.array([_agree(prompt) for prompt in prompts], dtype=np.float32)
+
+    def p_yes(self, items: Sequence[Any], questions: Sequence[str]) -> Any:
         seen = self._look(items)
         rows = [
             [0.9 if colour in _colours_in(text) else 0.1 for text in questions] for colour in seen

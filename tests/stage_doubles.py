@@ -52,7 +52,7 @@ class Words:
         self.asked += prompts
         return np.array([self._choose(prompt) for prompt in prompts], dtype=np.float32)
 
-    def p_yes(self, prompts: Sequence[str]) -> FloatArray:
+    def text_p_yes(self, prompts: Sequence[str]) -> FloatArray:
         self.asked += prompts
         return np.array([self._p_yes(prompt) for prompt in prompts], dtype=np.float32)
 

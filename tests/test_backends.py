@@ -61,7 +61,7 @@ def test_a_caption_depends_on_its_own_image_alone(
 @pytest.mark.parametrize("name", cases.CAPTIONERS)
 def test_p_yes_is_the_same_in_any_batch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     judge = model(name)
-    assert isinstance(judge, protocols.VisualJudge)
+    assert isinstance(judge, protocols.VisualQA)
     table = judge.p_yes(images(), QUESTIONS)
     assert table.shape == (6, 3)
     assert table.dtype == np.float32
@@ -239,7 +239,7 @@ def test_choices_are_shares(name: str) -> None:
     np.testing.assert_allclose(shares[judged].sum(axis=1), 1, atol=1e-5)
     turned = llm.choose(PROMPTS[::-1], options[::-1])[::-1, ::-1]
     np.testing.assert_allclose(turned, shares, atol=0.01)
-    yes = llm.p_yes(PROMPTS)
+    yes = llm.text_p_yes(PROMPTS)
     np.testing.assert_array_equal(yes, llm.choose(PROMPTS, ("yes", "no"))[:, 0])
     assert llm.choose([], options).shape == (0, 3)
 

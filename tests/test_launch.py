@@ -120,7 +120,7 @@ def test_what_is_timed_is_the_model_at_work_and_not_its_opening(place: Path) -> 
     with ModelPool(entries, entries.profile("colours")) as pool:
         scribe = pool.handle("llm").open()
         scribe.complete(["a", "b"])
-        scribe.p_yes(["a"])
+        scribe.text_p_yes(["a"])
         scribe.choose(["a"], ("0", "1", "2"))
         ((handle, done),) = pool.take_work()
         assert handle.spec.name == "scribe"

@@ -23,7 +23,7 @@ from visdiff_local.models.backends.huggingface import vlm
 from visdiff_local.models.planning import plan as planning
 from visdiff_local.models.pool import ModelPool
 from visdiff_local.models.specs import Fit, Profile, Registry, load_registry
-from visdiff_local.pipeline.models import Roles
+from visdiff_local.pipeline.models import RunModels
 from visdiff_local.store import Store
 from visdiff_local.system.progress import Silent
 from visdiff_local.types import ImageRef
@@ -362,7 +362,7 @@ def test_nothing_that_was_stored_is_lost(
     devices, seen = devices_of(open_clip, monkeypatch), list[int]()
     short_of_memory(monkeypatch, lambda _: sum(seen) < 16 or devices[-1] == "cpu", seen)
     with Store(tmp_path / "store") as store:
-        roles = Roles(pool(ON_CARD), store, told)
+        roles = RunModels(pool(ON_CARD), store, told)
         found = roles.embedder.embed_images(pictures)
         assert sum(seen) == 24, "no image was embedded twice"
         assert devices == ["auto", "cpu"]
@@ -462,7 +462,7 @@ def test_a_reply_is_asked_for_again_with_less_at_a_time(
     models = pool({})
     llm = models.handle("llm").open()
     asked = ["is there a dog?", "is there a bird?"]
-    said, shares = llm.complete(asked, max_tokens=8), llm.p_yes(asked)
+    said, shares = llm.complete(asked, max_tokens=8), llm.text_p_yes(asked)
     session = models.handle("llm").bare().engine.session
     decode, block = session.library.llama_decode, session.block
     monkeypatch.setattr(
@@ -471,7 +471,7 @@ def test_a_reply_is_asked_for_again_with_less_at_a_time(
         lambda *given: -2 if session.block > block // 4 else decode(*given),
     )
     assert llm.complete(asked, max_tokens=8) == said
-    np.testing.assert_allclose(llm.p_yes(asked), shares, atol=0.01)
+    np.testing.assert_allclose(llm.text_p_yes(asked), shares, atol=0.01)
     assert told.messages == [
         "llama-q8_0: not enough memory for 512 tokens at once; 256 now",
         "llama-q8_0: not enough memory for 256 tokens at once; 128 now",

@@ -29,6 +29,7 @@ from visdiff_local.models.backends.llama import server as llama_server
 from visdiff_local.models.backends.llama.chat import Asked, Turn
 from visdiff_local.models.pool import ModelPool
 from visdiff_local.models.specs import ModelSpec, load_registry
+from visdiff_local.protocols import Captioner, Embedder, ImageProposer, TextModel, VisualQA
 from visdiff_local.serve.app import build
 from visdiff_local.serve.models import Models
 from visdiff_local.serve.scheduler import BusyError, Scheduler
@@ -53,6 +54,9 @@ TOKEN = "secret"
 
 
 # ---- the backend of these tests: says what it was asked ------------------------------------------
+
+
+IMPLEMENTS = (Captioner, VisualQA, ImageProposer, TextModel, Embedder)
 
 
 def fingerprint(spec: object, folder: Path) -> str:
@@ -543,7 +547,7 @@ def test_the_llama_server_backend_gets_from_it_what_the_model_says_here(
             assert far.complete(prompts, grammar=gbnf, max_tokens=6) == here.complete(
                 prompts, grammar=gbnf, max_tokens=6
             )
-            shares, own = far.p_yes(prompts), here.p_yes(prompts)
+            shares, own = far.text_p_yes(prompts), here.text_p_yes(prompts)
         if name == "nano-llama":
             assert np.isfinite(shares).any()
         seen = np.isfinite(shares)  # a random model's 20 likeliest may lack yes and no

@@ -28,7 +28,7 @@ from visdiff_local.protocols import (
     FloatArray,
     ImageProposer,
     TextModel,
-    VisualJudge,
+    VisualQA,
 )
 from visdiff_local.store import Store, default_folder
 from visdiff_local.store.cached import (
@@ -37,7 +37,7 @@ from visdiff_local.store.cached import (
     CachedFeatureProposer,
     CachedImageProposer,
     CachedTextModel,
-    CachedVisualJudge,
+    CachedVisualQA,
     Counter,
 )
 from visdiff_local.store.keys import key, keys
@@ -671,17 +671,16 @@ class Fake:
         self._count(len(images))
         return ["" if r.id in self.silent else f"caption of {r.id[:8]}" for r in images]
 
-    def p_yes(
-        self, images: Sequence[ImageRef] | Sequence[str], questions: Sequence[str] | None = None
-    ) -> FloatArray:
-        if questions is None:
-            self._count(len(images))
-            return np.array([len(str(text)) % 7 / 7 for text in images], dtype=np.float32)
+    def text_p_yes(self, prompts: Sequence[str]) -> FloatArray:
+        self._count(len(prompts))
+        return np.array([len(text) % 7 / 7 for text in prompts], dtype=np.float32)
+
+    def p_yes(self, images: Sequence[ImageRef], questions: Sequence[str]) -> FloatArray:
         self._count(len(images) * len(questions))
         return np.array(
             [
                 [
-                    np.nan if ref.id in self.silent else int(ref.id[:6], 16) / 2**24 / len(question)  # type: ignore[union-attr]
+                    np.nan if ref.id in self.silent else int(ref.id[:6], 16) / 2**24 / len(question)
                     for question in questions
                 ]
                 for ref in images
@@ -728,7 +727,7 @@ def _never() -> Fake:
 def test_the_wrappers_have_the_protocols_of_what_they_wrap(store: Store) -> None:
     for wrapper, protocol in (
         (CachedCaptioner, Captioner),
-        (CachedVisualJudge, VisualJudge),
+        (CachedVisualQA, VisualQA),
         (CachedImageProposer, ImageProposer),
         (CachedFeatureProposer, FeatureProposer),
         (CachedTextModel, TextModel),
@@ -745,7 +744,7 @@ def _ask_all(open_model: Callable[[], Fake], store: Store, calls: Counter) -> li
     some = refs(9)
     llm = CachedTextModel(open_model, "f", store, calls)
     embedder = CachedEmbedder(open_model, "f", store, calls)
-    judge = CachedVisualJudge(open_model, "f", store, calls)
+    judge = CachedVisualQA(open_model, "f", store, calls)
     images = CachedImageProposer(open_model, "f", store, calls)
     features = CachedFeatureProposer(open_model, "f", store, calls)
     return [
@@ -755,7 +754,7 @@ def _ask_all(open_model: Callable[[], Fake], store: Store, calls: Counter) -> li
         features.describe_difference(some[:2], some[2:], samples=3, seed=0),
         llm.complete(["one", "two"], seed=3, temperature=0.7, grammar="g"),
         llm.choose(["one", "two"], ["0", "1", "2"]).tolist(),
-        llm.p_yes(["one", "three"]).tolist(),
+        llm.text_p_yes(["one", "three"]).tolist(),
         embedder.embed_images(some).tolist(),
         embedder.embed_texts(["red", "blue"]).tolist(),
     ]
@@ -794,7 +793,7 @@ def test_equal_requests_are_computed_once_and_answered_in_place(store: Store) ->
     captioner = CachedCaptioner(lambda: fake, "f", store, calls)
     assert captioner.caption(some, "p") == [f"caption of {ref.id[:8]}" for ref in some]
     assert (calls.computed, calls.from_store) == (5, 0)
-    judge = CachedVisualJudge(lambda: fake, "f", store, calls)
+    judge = CachedVisualQA(lambda: fake, "f", store, calls)
     questions = ["b", "aaa", "b"]
     assert np.array_equal(judge.p_yes(some, questions), fake.p_yes(some, questions))
     embedder = CachedEmbedder(lambda: fake, "f", store, calls)
@@ -808,7 +807,7 @@ def test_equal_requests_are_computed_once_and_answered_in_place(store: Store) ->
 
 def test_only_the_missing_questions_are_asked_and_together(store: Store) -> None:
     fake, calls = Fake(), Counter()
-    judge = CachedVisualJudge(lambda: fake, "f", store, calls)
+    judge = CachedVisualQA(lambda: fake, "f", store, calls)
     judge.p_yes(refs(4), ["a"])
     fake.asked.clear()
     result = judge.p_yes(refs(10), ["a", "bb", "ccc"])
@@ -826,7 +825,7 @@ def test_what_is_no_answer_is_handed_on_and_never_stored(store: Store) -> None:
             return model
 
         captions = CachedCaptioner(opened, "f", store, calls).caption(refs(3), "p")
-        answers = CachedVisualJudge(opened, "f", store, calls).p_yes(refs(3), ["x"])
+        answers = CachedVisualQA(opened, "f", store, calls).p_yes(refs(3), ["x"])
         chosen = CachedTextModel(opened, "f", store, calls).choose(["a", "b?"], ["0", "1"])
         embedded = CachedEmbedder(opened, "f", store, calls).embed_images(refs(3))
         missing = [0, 1] if model is silent else []
@@ -842,7 +841,7 @@ def test_an_interrupted_run_keeps_its_finished_chunks(tmp_path: Path) -> None:
     for ask in (
         lambda fake, store, calls: CachedCaptioner(fake, "f", store, calls).caption(images, "p"),
         lambda fake, store, calls: CachedEmbedder(fake, "f", store, calls).embed_images(images),
-        lambda fake, store, calls: CachedVisualJudge(fake, "f", store, calls).p_yes(images, ["x"]),
+        lambda fake, store, calls: CachedVisualQA(fake, "f", store, calls).p_yes(images, ["x"]),
     ):
         interrupted, resumed = Counter(), Counter()
         fake = Fake(fails_after=100)

@@ -19,7 +19,8 @@ from typing import Literal
 from visdiff_local.models.planning.plan import found_gpu_gib, make_plan
 from visdiff_local.models.pool import WITHOUT_WEIGHTS, find_weights, weights_roots
 from visdiff_local.models.registry import default_profile, gpu_present
-from visdiff_local.models.specs import ROLES, ModelSpec, Profile, Registry
+from visdiff_local.models.specs import ModelSpec, Profile, Registry
+from visdiff_local.protocols import ROLES
 from visdiff_local.store import default_folder
 from visdiff_local.system import offline
 

@@ -6,8 +6,8 @@ that batch size and order never change a result. ``fingerprint`` covers all that
 that does not (device, batch size).
 """
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ class Captioner(Protocol):
 
 
 @runtime_checkable
-class VisualJudge(Protocol):
+class VisualQA(Protocol):
     """Answers a yes/no question about images."""
 
     @property
@@ -102,7 +102,7 @@ class TextModel(Protocol):
         """
         ...
 
-    def p_yes(self, prompts: Sequence[str]) -> FloatArray:
+    def text_p_yes(self, prompts: Sequence[str]) -> FloatArray:
         """P("yes") against "no", in any case and spacing: float32 (n,). NaN: neither."""
         ...
 
@@ -124,3 +124,32 @@ class Embedder(Protocol):
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
         """Float32 (n, d)."""
         ...
+
+
+Role = Literal["captioner", "vlm", "llm", "embedder"]
+"""What a model is for in a run. One model may play several."""
+
+ROLES: tuple[Role, ...] = ("captioner", "vlm", "llm", "embedder")
+
+NEEDS: Mapping[Role, type] = {
+    "captioner": Captioner,
+    "vlm": VisualQA,
+    "llm": TextModel,
+    "embedder": Embedder,
+}
+"""The protocol that a model must have to play a role. A backend names those it has in its
+``IMPLEMENTS``, and everything else follows from these two."""
+
+VERBS: Mapping[str, Role | None] = {
+    "caption": "captioner",
+    "p_yes": "vlm",
+    "complete": "llm",
+    "embed_images": "embedder",
+    "text_p_yes": None,
+    "choose": None,
+    "describe": None,
+    "describe_difference": None,
+    "embed_texts": None,
+    "generate": None,
+}
+"""All that models are asked, and the role whose speed shows in it."""

@@ -14,9 +14,10 @@ from visdiff_local.models.planning import throughput
 from visdiff_local.models.planning.plan import fits_here
 from visdiff_local.models.pool import ModelPool
 from visdiff_local.models.registry import choose_profile, default_profile, gpu_present
-from visdiff_local.models.specs import ROLES, load_registry
+from visdiff_local.models.specs import load_registry
 from visdiff_local.pipeline import run
-from visdiff_local.pipeline.models import Roles
+from visdiff_local.pipeline.models import RunModels
+from visdiff_local.protocols import ROLES
 from visdiff_local.results import folder as run_folder
 from visdiff_local.store import Store
 from visdiff_local.system.progress import Progress, Silent
@@ -141,11 +142,11 @@ class Launcher:
                 self._pools[other].close()
         return self._pools[key]
 
-    def roles(self, config: RunConfig, progress: Progress | None = None) -> Roles:
+    def roles(self, config: RunConfig, progress: Progress | None = None) -> RunModels:
         """The models of the configuration behind its store, for other uses than a run."""
         pool = self.pool(config)
         pool.listener = (progress or Silent()).say
-        return Roles(pool, self.store(config), progress)
+        return RunModels(pool, self.store(config), progress)
 
     def store(self, config: RunConfig) -> Store:
         """The configuration's store, else the user's own."""

@@ -62,14 +62,14 @@ def compared(
     with open_model(spec, folder, device="cpu") as model:
         ids = model.option_ids(("yes", "no"))
         threads = threads_of(model)
-        model.p_yes(asked[:2])
+        model.text_p_yes(asked[:2])
         tries = [Seconds() for _ in range(TRIES)]
         for spent in tries:
             with timed(spent):
-                batched = model.p_yes(asked)
+                batched = model.text_p_yes(asked)
         ours = best(tries)
         again = np.random.default_rng(0).permutation(len(asked))[:CHECKED]
-        some = model.p_yes([asked[i] for i in again])
+        some = model.text_p_yes([asked[i] for i in again])
         assert np.array_equal(some, batched[again], equal_nan=True), "P(yes) depends on its company"
 
     singles = arguments.singles or len(asked)

@@ -203,7 +203,7 @@ def llama(folder: Path, tiny: bool, device: str) -> list[Row]:
     prompts = [f"{beginning} {number} answer" for number in range(PROMPTS)]
     before = used_gib()
     with backend.open_model(spec, where, device=device) as model:
-        asked = rate(lambda: model.p_yes(prompts), PROMPTS)
+        asked = rate(lambda: model.text_p_yes(prompts), PROMPTS)
         written = rate(lambda: model.complete(prompts[:8], max_tokens=64), 8)
         most = used_gib() - before
     layers = -1 if device == "cuda" else 0

@@ -12,7 +12,7 @@ from visdiff_local.bench.ledger import Json, Ledger, key_of
 from visdiff_local.config import RunConfig
 from visdiff_local.errors import VisdiffError
 from visdiff_local.models.pool import ModelPool
-from visdiff_local.models.specs import ROLES
+from visdiff_local.protocols import ROLES
 from visdiff_local.types import RunResult
 
 _NO_MATTER = ("out", "store", "verify")

@@ -233,7 +233,7 @@ def _path(text: str | None) -> Path | None:
 
 
 def _members(registry: "Registry", profile: "Profile") -> "list[ModelSpec]":
-    from visdiff_local.models.specs import ROLES
+    from visdiff_local.protocols import ROLES
 
     return [registry.model(profile.model_of(role)) for role in ROLES]
 

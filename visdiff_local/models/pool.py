@@ -21,14 +21,8 @@ from visdiff_local.models.paths import find_weights as find_weights
 from visdiff_local.models.paths import weights_folder as weights_folder
 from visdiff_local.models.paths import weights_roots as weights_roots
 from visdiff_local.models.recovery import Alone, Holder, Steady, Work, advised, attempt, lowered
-from visdiff_local.models.specs import (
-    UNPLANNED,
-    Fit,
-    ModelSpec,
-    Profile,
-    Registry,
-    Role,
-)
+from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec, Profile, Registry
+from visdiff_local.protocols import NEEDS, Role
 
 
 class _Backend(Protocol):
@@ -168,11 +162,10 @@ class ModelPool:
         """The model that plays the role; raises :class:`WeightsError` where it has no weights."""
         name = self.profile.model_of(role)
         spec = self.registry.model(name)
-        able = registry.ROLE_BACKENDS[role]
-        if spec.backend not in able:
+        if not registry.implements(spec.backend, NEEDS[role]):
             raise UsageError(
                 f"{name} cannot be the {role}: its backend is {spec.backend}, "
-                f"and a {role} needs one of: {', '.join(able)}"
+                f"and a {role} needs one of: {', '.join(registry.able(role))}"
             )
         if name not in self._handles:
             folder = weights_folder(spec, self.weights)

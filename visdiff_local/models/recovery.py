@@ -7,27 +7,15 @@ one leaves the card, in part or wholly. What was stored before the call is kept.
 
 import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
 from visdiff_local.errors import OutOfMemoryError
 from visdiff_local.models.backends.batches import empty_cuda_cache, is_out_of_memory
-from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec, Role
-
-VERBS: Mapping[str, Role | None] = {
-    "caption": "captioner",
-    "p_yes": "vlm",
-    "complete": "llm",
-    "embed_images": "embedder",
-    "choose": None,
-    "describe": None,
-    "describe_difference": None,
-    "embed_texts": None,
-    "generate": None,
-}
-"""What models are asked, and the role whose speed shows in it."""
+from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
+from visdiff_local.protocols import VERBS, Role
 
 
 @dataclass
@@ -71,8 +59,7 @@ class Steady:
             del model  # so that closing it frees its weights
             self._make_room(why)
         role = VERBS[verb]
-        # A language model's p_yes has no questions beside its prompts: another kind of work.
-        if role is not None and (verb != "p_yes" or rest or options):
+        if role is not None:
             self._done(role, len(items), time.perf_counter() - began)
         return answers
 

@@ -4,10 +4,12 @@ Nothing heavy is imported here.
 """
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 from visdiff_local.models.paths import find_weights
-from visdiff_local.models.specs import BackendName, Profile, Registry, Role
+from visdiff_local.models.specs import BackendName, Profile, Registry
+from visdiff_local.protocols import NEEDS, ROLES, Role
 
 BACKENDS: Mapping[BackendName, str] = {
     "blip2": "visdiff_local.models.backends.huggingface.blip2",
@@ -17,17 +19,21 @@ BACKENDS: Mapping[BackendName, str] = {
     "llama_server": "visdiff_local.models.backends.llama.server",
     "fake": "visdiff_local.models.backends.fake",
 }
-"""Each module offers ``fingerprint(spec, folder)`` and ``open_model(spec, folder, device=…)``, to
-which those that have weights add ``fit`` and ``say``."""
+"""Each module offers ``IMPLEMENTS``, ``fingerprint(spec, folder)`` and
+``open_model(spec, folder, device=…)``, to which those that have weights add ``fit`` and ``say``."""
 
-ROLE_BACKENDS: Mapping[Role, tuple[BackendName, ...]] = {
-    "captioner": ("blip2", "vlm", "fake"),
-    "vlm": ("vlm", "blip2", "fake"),
-    "llm": ("llama_cpp", "llama_server", "fake"),
-    "embedder": ("open_clip", "fake"),
-}
 FALLBACK_PROFILE = "nano"
 GPU_PROFILE = "workstation-24gb"
+
+
+def implements(backend: BackendName, protocol: type) -> bool:
+    """Whether the backend's models have the protocol, by its module's ``IMPLEMENTS``."""
+    return protocol in import_module(BACKENDS[backend]).IMPLEMENTS
+
+
+def able(role: Role) -> tuple[BackendName, ...]:
+    """The backends whose models can play the role."""
+    return tuple(name for name in BACKENDS if implements(name, NEEDS[role]))
 
 
 def gpu_present() -> bool:
@@ -40,8 +46,7 @@ def default_profile(registry: Registry, weights: Path | None) -> str:
     profile = registry.profiles.get(GPU_PROFILE)
     if profile is None or not gpu_present():
         return FALLBACK_PROFILE
-    roles: tuple[Role, ...] = ("captioner", "vlm", "llm", "embedder")
-    models = [registry.model(profile.model_of(role)) for role in roles]
+    models = [registry.model(profile.model_of(role)) for role in ROLES]
     found = all(find_weights(spec, weights) is not None for spec in models)
     return GPU_PROFILE if found else FALLBACK_PROFILE
 

@@ -13,9 +13,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from visdiff_local.errors import ProblemsError, UsageError
+from visdiff_local.protocols import ROLES, Role
 
-Role = Literal["captioner", "vlm", "llm", "embedder"]
-ROLES: tuple[Role, ...] = ("captioner", "vlm", "llm", "embedder")
 BackendName = Literal["blip2", "vlm", "open_clip", "llama_cpp", "llama_server", "fake"]
 QuantizationName = Literal["", "nf4", "int8", "fp16", "bf16", "fp32"]
 

@@ -17,7 +17,7 @@ from visdiff_local.measure import (
     warnings,
 )
 from visdiff_local.measure.attributes import THUMBNAIL
-from visdiff_local.pipeline.models import Roles
+from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.read import Sets
 from visdiff_local.pipeline.split import sides, tested
 from visdiff_local.store import keys
@@ -43,7 +43,7 @@ def about(
     differences: Sequence[ScoredHypothesis],
     attributes: Sequence[MeasuredDifference],
     config: RunConfig,
-    roles: Roles,
+    roles: RunModels,
 ) -> Iterator[str]:
     """Warnings: what separates the sets better than the best hypothesis, and is no content."""
     a, b = sides(tested(sets.everything, config))
@@ -57,7 +57,7 @@ def about(
     )
 
 
-def _overlays(sets: Sets, config: RunConfig, roles: Roles) -> tuple[Overlay, ...]:
+def _overlays(sets: Sets, config: RunConfig, roles: RunModels) -> tuple[Overlay, ...]:
     """What is repeated at one place; remembered for these images, which are not read again."""
     rng = np.random.default_rng(config.seed)
     a, b = (_some(side.images, rng) for side in (sets.a, sets.b))
@@ -79,7 +79,7 @@ def _some(images: Sequence[ImageRef], rng: np.random.Generator) -> list[ImageRef
     return [ordered[i] for i in np.sort(rng.permutation(len(ordered))[:OVERLAY_IMAGES])]
 
 
-def _thumbnails(refs: Sequence[ImageRef], roles: Roles) -> np.typing.NDArray[np.uint8]:
+def _thumbnails(refs: Sequence[ImageRef], roles: RunModels) -> np.typing.NDArray[np.uint8]:
     small = []
     for _, image in decoded(refs, size_hint=2 * THUMBNAIL):
         small.append(thumbnail(image))

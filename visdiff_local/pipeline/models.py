@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from visdiff_local.errors import UsageError
-from visdiff_local.models import domain
+from visdiff_local.models import domain, registry
 from visdiff_local.models.domain import Domain
 from visdiff_local.models.pool import ModelHandle, ModelPool
-from visdiff_local.models.specs import ROLES, Role
+from visdiff_local.protocols import ROLES, FeatureProposer, ImageProposer, Role
 from visdiff_local.store import Store
 from visdiff_local.store.cached import (
     CachedCaptioner,
@@ -21,14 +21,14 @@ from visdiff_local.store.cached import (
     CachedFeatureProposer,
     CachedImageProposer,
     CachedTextModel,
-    CachedVisualJudge,
+    CachedVisualQA,
     Counter,
 )
 from visdiff_local.system.progress import Progress, Silent
 from visdiff_local.types import Calls, ModelInfo
 
 
-class Roles:
+class RunModels:
     """One run's view of a pool: answers from ``store``, calls and seconds counted from zero."""
 
     def __init__(self, pool: ModelPool, store: Store, progress: Progress | None = None) -> None:
@@ -67,20 +67,20 @@ class Roles:
         return CachedCaptioner(*self._source("captioner"))
 
     @cached_property
-    def vlm(self) -> CachedVisualJudge:
-        return CachedVisualJudge(*self._source("vlm"))
+    def vlm(self) -> CachedVisualQA:
+        return CachedVisualQA(*self._source("vlm"))
 
     @cached_property
     def image_proposer(self) -> CachedImageProposer:
         spec = self._handle("vlm").spec
-        if spec.backend not in ("vlm", "fake"):
+        if not registry.implements(spec.backend, ImageProposer):
             raise UsageError(f"--proposer image needs a vision-language model; {spec.name} is none")
         return CachedImageProposer(*self._source("vlm"))
 
     @cached_property
     def feature_proposer(self) -> CachedFeatureProposer:
         spec = self._handle("captioner").spec
-        if spec.backend not in ("blip2", "fake"):
+        if not registry.implements(spec.backend, FeatureProposer):
             raise UsageError(
                 f"--proposer feature needs a BLIP-2 as captioner; {spec.name} is none: "
                 "name one with --captioner"

@@ -6,9 +6,8 @@ from functools import partial
 import numpy as np
 
 from visdiff_local.config import RunConfig
-from visdiff_local.models.specs import Role
 from visdiff_local.pipeline.caption import caption_images
-from visdiff_local.pipeline.models import Roles
+from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.proposers import base, dedupe, sampling
 from visdiff_local.pipeline.proposers.caption import from_captions
 from visdiff_local.pipeline.proposers.feature import from_features
@@ -19,12 +18,12 @@ from visdiff_local.pipeline.rankers import scores
 from visdiff_local.pipeline.rankers.clip import clip as clip_ranker
 from visdiff_local.pipeline.rankers.scores import Images, ScoreFunction
 from visdiff_local.pipeline.split import Fold, sides
-from visdiff_local.protocols import FloatArray
+from visdiff_local.protocols import FloatArray, Role
 from visdiff_local.types import Caption, Direction, Hypothesis, ImageRef, Provenance
 
 
 def hypotheses(
-    fold: Fold, config: RunConfig, roles: Roles, rng: np.random.Generator
+    fold: Fold, config: RunConfig, roles: RunModels, rng: np.random.Generator
 ) -> tuple[Hypothesis, ...]:
     """What is to be tested: the user's own in both directions, or what the proposers find."""
     if config.hypotheses:
@@ -41,7 +40,9 @@ def hypotheses(
     return _merged(found, fold.explore, roles)
 
 
-def captions(images: Sequence[ImageRef], config: RunConfig, roles: Roles) -> Mapping[str, Caption]:
+def captions(
+    images: Sequence[ImageRef], config: RunConfig, roles: RunModels
+) -> Mapping[str, Caption]:
     """Captions by image id. Where every image came with one, no captioner is needed at all."""
     if all(ref.caption is not None and ref.caption.strip() for ref in images):
         return {ref.id: Caption(ref.id, " ".join(str(ref.caption).split())) for ref in images}
@@ -54,19 +55,19 @@ def directions(config: RunConfig) -> tuple[Direction, ...]:
     return ("a",) if config.one_way else ("a", "b")
 
 
-def explored(found: Sequence[Hypothesis], explore: Images, roles: Roles) -> FloatArray:
+def explored(found: Sequence[Hypothesis], explore: Images, roles: RunModels) -> FloatArray:
     """CLIP's scores on the explore half: cheap, and good enough to tell which say the same."""
     with roles.stage("embed", len(explore.refs)):
         texts = [h.text for h in found]
         return scores.filled(clip(roles)(texts, explore.refs))
 
 
-def clip(roles: Roles) -> ScoreFunction:
+def clip(roles: RunModels) -> ScoreFunction:
     return partial(clip_ranker, embedder=roles.embedder, family=roles.family("embedder"))
 
 
 def _proposed(
-    explore: Images, config: RunConfig, roles: Roles, rng: np.random.Generator
+    explore: Images, config: RunConfig, roles: RunModels, rng: np.random.Generator
 ) -> tuple[Hypothesis, ...]:
     samples = _samples(explore, config, roles, rng)
     shown = tuple(dict.fromkeys(ref for s in samples for ref in (*s.a, *s.b)))
@@ -93,7 +94,7 @@ def _proposed(
 
 
 def _samples(
-    explore: Images, config: RunConfig, roles: Roles, rng: np.random.Generator
+    explore: Images, config: RunConfig, roles: RunModels, rng: np.random.Generator
 ) -> list[sampling.Sample]:
     a, b = sides(explore)
     size, rounds = config.samples, config.rounds
@@ -114,7 +115,7 @@ def _samples(
 
 
 def _refined(
-    found: tuple[Hypothesis, ...], explore: Images, config: RunConfig, roles: Roles, number: int
+    found: tuple[Hypothesis, ...], explore: Images, config: RunConfig, roles: RunModels, number: int
 ) -> tuple[Hypothesis, ...]:
     said = captions(explore.refs, config, roles)
     values = explored(found, explore, roles)
@@ -125,7 +126,9 @@ def _refined(
     return proposals.hypotheses
 
 
-def _merged(found: tuple[Hypothesis, ...], explore: Images, roles: Roles) -> tuple[Hypothesis, ...]:
+def _merged(
+    found: tuple[Hypothesis, ...], explore: Images, roles: RunModels
+) -> tuple[Hypothesis, ...]:
     if not found:
         return ()
     values = explored(found, explore, roles)
@@ -134,7 +137,7 @@ def _merged(found: tuple[Hypothesis, ...], explore: Images, roles: Roles) -> tup
     return merged
 
 
-def _asking(role: Role, config: RunConfig, roles: Roles) -> base.Asking:
+def _asking(role: Role, config: RunConfig, roles: RunModels) -> base.Asking:
     return base.Asking(
         concepts=config.per_round,
         goal=config.goal,

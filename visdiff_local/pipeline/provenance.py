@@ -6,7 +6,7 @@ from importlib import metadata
 
 from visdiff_local.config import RunConfig
 from visdiff_local.models.domain import outside
-from visdiff_local.pipeline.models import Roles
+from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.read import Sets
 from visdiff_local.types import RunInfo
 
@@ -14,7 +14,7 @@ LIBRARIES = ("torch", "transformers", "open_clip_torch", "llama-cpp-python", "nu
 """Packages whose versions a run notes down."""
 
 
-def info(config: RunConfig, profile: str, roles: Roles) -> RunInfo:
+def info(config: RunConfig, profile: str, roles: RunModels) -> RunInfo:
     """What is needed to do the run again."""
     versions = {"python": platform.python_version()}
     for package in ("visdiff_local", *LIBRARIES):
@@ -23,7 +23,7 @@ def info(config: RunConfig, profile: str, roles: Roles) -> RunInfo:
     return RunInfo(config.seed, profile, config.as_dict(), roles.models(), versions)
 
 
-def outside_domain(both: Sets, roles: Roles) -> float | None:
+def outside_domain(both: Sets, roles: RunModels) -> float | None:
     """The share of images of a kind that the embedder does not know; None where it cannot tell."""
     domain = roles.domain()
     if domain is None:

@@ -9,7 +9,7 @@ import numpy as np
 from visdiff_local.config import RunConfig
 from visdiff_local.pipeline import verdicts
 from visdiff_local.pipeline.judge import Question, judge
-from visdiff_local.pipeline.models import Roles
+from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.propose import captions, clip, explored
 from visdiff_local.pipeline.proposers import dedupe
 from visdiff_local.pipeline.rankers import cascade
@@ -47,7 +47,7 @@ def scores(
     tested: Sequence[Hypothesis],
     fold: Fold,
     config: RunConfig,
-    roles: Roles,
+    roles: RunModels,
     rng: np.random.Generator,
 ) -> Scores:
     """How true each hypothesis is of each image of the validate half."""
@@ -72,7 +72,7 @@ def scores(
 
 
 def ranked(
-    folds: Sequence[Fold], settled: Sequence[verdicts.Tested], config: RunConfig, roles: Roles
+    folds: Sequence[Fold], settled: Sequence[verdicts.Tested], config: RunConfig, roles: RunModels
 ) -> tuple[ScoredHypothesis, ...]:
     """All hypotheses of the run, best first, with their numbers and evidence.
 
@@ -92,7 +92,7 @@ def ranked(
 
 
 def evaluation(
-    differences: Sequence[ScoredHypothesis], config: RunConfig, roles: Roles
+    differences: Sequence[ScoredHypothesis], config: RunConfig, roles: RunModels
 ) -> Evaluation | None:
     """The judge's grades of what is said of A, and of B too where its truth is known.
 
@@ -131,7 +131,7 @@ def evaluation(
 
 
 def _described(
-    fold: Fold, tested: verdicts.Tested, config: RunConfig, roles: Roles
+    fold: Fold, tested: verdicts.Tested, config: RunConfig, roles: RunModels
 ) -> list[ScoredHypothesis]:
     """The fold's hypotheses, best first."""
     order = verdicts.order(tested)
@@ -158,7 +158,7 @@ def _described(
 
 
 def _thresholds(
-    fold: Fold, tested: verdicts.Tested, config: RunConfig, roles: Roles
+    fold: Fold, tested: verdicts.Tested, config: RunConfig, roles: RunModels
 ) -> tuple[FloatArray, Images, np.typing.NDArray[np.float64]] | None:
     """Scores, their images, and from which score each hypothesis holds; None for an ensemble,
     whose scores are ranks: the share of images above one is no share of images that show it."""
@@ -178,7 +178,7 @@ def _thresholds(
 
 
 def _ranker(
-    name: str, said: Mapping[str, Caption], config: RunConfig, roles: Roles
+    name: str, said: Mapping[str, Caption], config: RunConfig, roles: RunModels
 ) -> ScoreFunction:
     if name == "clip":
         return clip(roles)

@@ -11,7 +11,7 @@ from visdiff_local.images import (
     shared_ids,
 )
 from visdiff_local.measure import ATTRIBUTES, Measurement, measure, near_duplicates
-from visdiff_local.pipeline.models import Roles
+from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.rankers.scores import Images
 from visdiff_local.types import ImageRef
 
@@ -44,7 +44,7 @@ class Sets:
         return shared_ids(self.a, self.b)
 
 
-def both(a: ImageSet, b: ImageSet, config: RunConfig, roles: Roles) -> Sets:
+def both(a: ImageSet, b: ImageSet, config: RunConfig, roles: RunModels) -> Sets:
     """Reads what the store does not know yet; raises :class:`InputError` when a set is empty."""
     with roles.stage("read", len(a.images) + len(b.images)):
         one, other = (

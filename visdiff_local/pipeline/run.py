@@ -22,7 +22,7 @@ from visdiff_local.pipeline import (
     verdicts,
     warnings,
 )
-from visdiff_local.pipeline.models import Roles
+from visdiff_local.pipeline.models import RunModels
 from visdiff_local.store import Store
 from visdiff_local.system.progress import Progress
 from visdiff_local.types import RunResult
@@ -42,7 +42,7 @@ def run(
         InputError: a set has no readable image.
         WeightsError: a model that this configuration needs has no weights.
     """
-    roles = Roles(models, store, progress)
+    roles = RunModels(models, store, progress)
     rng = np.random.default_rng(config.seed)
     rules = rank.rules(config)
 

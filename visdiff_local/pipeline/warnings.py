@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from visdiff_local.config import RunConfig
-from visdiff_local.pipeline.models import Roles
+from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.read import FEW, Sets
 from visdiff_local.pipeline.split import Fold
 from visdiff_local.types import ScoredHypothesis
@@ -47,7 +47,7 @@ def about_answers(differences: Sequence[ScoredHypothesis], unparsed_replies: int
         yield f"the ranker got no answer for {unanswered} pairs of image and hypothesis"
 
 
-def about_domain(share: float | None, roles: Roles) -> Iterator[str]:
+def about_domain(share: float | None, roles: RunModels) -> Iterator[str]:
     """Images of a kind that the embedder has never seen."""
     if share is not None and share > MOSTLY:
         embedder = roles.pool.handle("embedder").spec

@@ -1,4 +1,4 @@
-"""RunResult ↔ ``run.json``, schema version 2 (1 is read too). Adding fields is free, renaming not."""
+"""RunResult ↔ ``run.json``, schema version 2 (1 is read too). Fields may be added, not renamed."""
 
 import json
 import math

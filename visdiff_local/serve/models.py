@@ -9,8 +9,8 @@ import numpy as np
 from visdiff_local.errors import UsageError
 from visdiff_local.models.backends.llama.chat import Asked, Chat, Generated
 from visdiff_local.models.pool import ModelPool
-from visdiff_local.models.specs import ROLES, ModelSpec, Role
-from visdiff_local.protocols import Captioner, Embedder, FloatArray, ImageProposer
+from visdiff_local.models.specs import ModelSpec
+from visdiff_local.protocols import ROLES, Captioner, Embedder, FloatArray, ImageProposer, Role
 from visdiff_local.serve.messages import ChatRequest, RefusedError, Wish
 from visdiff_local.serve.scheduler import Scheduler
 from visdiff_local.types import ImageRef

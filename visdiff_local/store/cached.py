@@ -18,7 +18,7 @@ from visdiff_local.protocols import (
     FloatArray,
     ImageProposer,
     TextModel,
-    VisualJudge,
+    VisualQA,
 )
 from visdiff_local.store.asking import Cached, Counter, chunks, ids_of
 from visdiff_local.store.keys import key, keys, text_hash
@@ -31,7 +31,7 @@ __all__ = [
     "CachedFeatureProposer",
     "CachedImageProposer",
     "CachedTextModel",
-    "CachedVisualJudge",
+    "CachedVisualQA",
     "Counter",
 ]
 
@@ -48,8 +48,8 @@ class CachedCaptioner(Cached[Captioner]):
         return [str(text) for text in self._answers("caption", wanted, compute, _is_text)]
 
 
-class CachedVisualJudge(Cached[VisualJudge]):
-    """A :class:`VisualJudge`."""
+class CachedVisualQA(Cached[VisualQA]):
+    """A :class:`VisualQA`."""
 
     def p_yes(self, images: Sequence[ImageRef], questions: Sequence[str]) -> FloatArray:
         """All questions that an image lacks are asked together, so that it is encoded once."""
@@ -160,11 +160,13 @@ class CachedTextModel(Cached[TextModel]):
         rows = self._answers("choose", wanted, compute, _is_finite)
         return np.array(rows, dtype=np.float32).reshape(len(prompts), len(options))
 
-    def p_yes(self, prompts: Sequence[str]) -> FloatArray:
+    def text_p_yes(self, prompts: Sequence[str]) -> FloatArray:
         wanted = [key("text_p_yes", model=self.fingerprint, prompt=prompt) for prompt in prompts]
 
         def compute(indices: list[int]) -> list[float]:
-            return [float(value) for value in self._model().p_yes([prompts[i] for i in indices])]
+            return [
+                float(value) for value in self._model().text_p_yes([prompts[i] for i in indices])
+            ]
 
         values = self._answers("text_p_yes", wanted, compute, _is_finite)
         return np.array(values, dtype=np.float32)

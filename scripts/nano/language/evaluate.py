@@ -77,7 +77,7 @@ def measure_caption_questions(model: TextModel, n: int, rng: np.random.Generator
         render("caption_qa", FAMILY, caption=each.caption, hypothesis=each.asked[0][0])
         for each in drawn
     ]
-    said_yes = model.p_yes(prompts) > 0.5
+    said_yes = model.text_p_yes(prompts) > 0.5
     return float(np.mean(said_yes == [each.asked[0][1] for each in drawn]))
 
 

@@ -15,7 +15,15 @@ import numpy as np
 from visdiff_local.errors import UsageError
 from visdiff_local.models.backends.files import digest_of, seeded
 from visdiff_local.models.specs import ModelSpec
-from visdiff_local.protocols import FloatArray
+from visdiff_local.protocols import (
+    Captioner,
+    Embedder,
+    FeatureProposer,
+    FloatArray,
+    ImageProposer,
+    TextModel,
+    VisualQA,
+)
 from visdiff_local.types import ImageRef
 
 DIMENSION = 64
@@ -23,6 +31,9 @@ _THINGS = ("dog", "cat", "bird", "boat", "house", "tree", "car", "person")
 _COLOURS = ("red", "blue", "green", "yellow", "black", "white")
 _PLACES = ("on a beach", "in a forest", "at night", "on a table", "in the snow", "in a city")
 _PROPOSALS = 5
+
+
+IMPLEMENTS = (Captioner, VisualQA, ImageProposer, FeatureProposer, TextModel, Embedder)
 
 
 def fingerprint(spec: ModelSpec, folder: Path) -> str:
@@ -55,10 +66,8 @@ class Fake:
         """Such as "a red dog on a beach"."""
         return [_phrase(self._rng("caption", image.id, prompt)) for image in images]
 
-    def p_yes(self, images: Sequence[Any], questions: Sequence[str] | None = None) -> FloatArray:
-        """(n images, m questions) as a VisualJudge; (n prompts,) as a TextModel."""
-        if questions is None:
-            return self.choose(images, ("yes", "no"))[:, 0]
+    def p_yes(self, images: Sequence[ImageRef], questions: Sequence[str]) -> FloatArray:
+        """(n images, m questions)."""
         rows = [[self._rng("p_yes", i.id, q).random() for q in questions] for i in images]
         return np.array(rows, dtype=np.float32).reshape(len(images), len(questions))
 
@@ -100,6 +109,10 @@ class Fake:
             raise UsageError("the fake model obeys JSON schemas, not GBNF; use llama_cpp")
         schema = json.loads(grammar)
         return [json.dumps(_obeying(schema, rng)) for rng in rngs]
+
+    def text_p_yes(self, prompts: Sequence[str]) -> FloatArray:
+        """(n prompts,)."""
+        return self.choose(prompts, ("yes", "no"))[:, 0]
 
     def choose(self, prompts: Sequence[str], options: Sequence[str]) -> FloatArray:
         """(n, k), rows sum to 1."""

@@ -30,7 +30,7 @@ from visdiff_local.models.backends.files import (
     weight_files,
 )
 from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
-from visdiff_local.protocols import FloatArray
+from visdiff_local.protocols import Embedder, FloatArray
 from visdiff_local.types import ImageRef
 
 CONFIG = "open_clip_config.json"
@@ -39,6 +39,9 @@ _PREFERRED = tuple(
     f"{name}.safetensors" for name in ("open_clip_model", "open_clip_pytorch_model", "model")
 )
 """What open_clip itself looks for first, in this order."""
+
+
+IMPLEMENTS = (Embedder,)
 
 
 def fingerprint(spec: ModelSpec, folder: Path) -> str:

@@ -23,7 +23,8 @@ from visdiff_local.models.planning.memory import (
     weights_bytes,
 )
 from visdiff_local.models.registry import gpu_present
-from visdiff_local.models.specs import BackendName, Fit, ModelSpec, Profile, Registry, Role
+from visdiff_local.models.specs import BackendName, Fit, ModelSpec, Profile, Registry
+from visdiff_local.protocols import Role
 
 LARGEST_BATCH: Mapping[BackendName, int] = {
     "blip2": 64,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from visdiff_local.models.backends.files import recall, remember
 from visdiff_local.models.recovery import Work
-from visdiff_local.models.specs import Role
+from visdiff_local.protocols import Role
 
 LEAST: Mapping[Role, int] = {"captioner": 16, "llm": 2, "embedder": 16, "vlm": 16}
 """Fewer items than this say little: a first batch is slow. A reply is hundreds of steps by itself.

@@ -37,7 +37,7 @@ def caption_qa(
             for caption in chunk
             for text in texts
         ]
-        p_yes = llm.p_yes(asked).reshape(len(chunk), len(texts))
+        p_yes = llm.text_p_yes(asked).reshape(len(chunk), len(texts))
         answers.update(zip(chunk, p_yes, strict=True))
     scores = np.stack([answers[text] for text in said], axis=1).astype(np.float32)
     return as_binary(scores) if binary else scores

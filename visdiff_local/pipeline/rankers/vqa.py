@@ -6,7 +6,7 @@ import numpy as np
 
 from visdiff_local import prompts
 from visdiff_local.pipeline.rankers.scores import as_binary
-from visdiff_local.protocols import FloatArray, VisualJudge
+from visdiff_local.protocols import FloatArray, VisualQA
 from visdiff_local.types import ImageRef
 
 
@@ -14,7 +14,7 @@ def vqa(
     texts: Sequence[str],
     images: Sequence[ImageRef],
     *,
-    model: VisualJudge,
+    model: VisualQA,
     family: str = "default",
     binary: bool = False,
 ) -> FloatArray:

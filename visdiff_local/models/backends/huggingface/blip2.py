@@ -21,13 +21,16 @@ from visdiff_local.models.backends.batches import Batches, quiet
 from visdiff_local.models.backends.files import DECODING, defused, fingerprint_of, prepared
 from visdiff_local.models.backends.huggingface import loading
 from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
-from visdiff_local.protocols import FloatArray
+from visdiff_local.protocols import Captioner, FeatureProposer, FloatArray, VisualQA
 from visdiff_local.types import ImageRef
 
 _BATCH = {"cuda": 64, "cpu": 8}
 _FEATURE_TOKENS = 30
 _FEATURE_TOP_P = 0.9
 """As the original code of VisDiff samples from the feature difference (temperature 1)."""
+
+
+IMPLEMENTS = (Captioner, VisualQA, FeatureProposer)
 
 
 def fingerprint(spec: ModelSpec, folder: Path) -> str:
@@ -72,7 +75,7 @@ def open_model(
 
 
 class Blip2:
-    """A Captioner, VisualJudge and FeatureProposer. Build it with :func:`open_model`."""
+    """A Captioner, VisualQA and FeatureProposer. Build it with :func:`open_model`."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ from visdiff_local.models.backends.huggingface import inputs as vlm_inputs
 from visdiff_local.models.backends.huggingface import loading
 from visdiff_local.models.backends.huggingface.inputs import Inputs, Wrapped
 from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
-from visdiff_local.protocols import FloatArray
+from visdiff_local.protocols import Captioner, FloatArray, ImageProposer, VisualQA
 from visdiff_local.types import ImageRef
 
 _BATCH = {"cuda": 16, "cpu": 4}
@@ -36,6 +36,9 @@ _QUESTIONS = {"cuda": 32, "cpu": 32}
 """Questions asked at once in a batch; each holds a copy of the image's keys and values."""
 _PROPOSAL_TOKENS = 400
 _PROPOSAL_TEMPERATURE = 0.7
+
+
+IMPLEMENTS = (Captioner, VisualQA, ImageProposer)
 
 
 def fingerprint(spec: ModelSpec, folder: Path) -> str:
@@ -81,7 +84,7 @@ def _kept_whole(_: object) -> list[str]:
 
 
 class Vlm:
-    """A Captioner, VisualJudge and ImageProposer. Build it with :func:`open_model`."""
+    """A Captioner, VisualQA and ImageProposer. Build it with :func:`open_model`."""
 
     def __init__(
         self,

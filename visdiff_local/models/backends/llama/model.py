@@ -44,9 +44,12 @@ from visdiff_local.models.backends.llama.sampling import (
     gbnf_of,
 )
 from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
-from visdiff_local.protocols import FloatArray
+from visdiff_local.protocols import FloatArray, TextModel
 
 AnyReader = TypeVar("AnyReader", bound=Reader)
+
+
+IMPLEMENTS = (TextModel,)
 
 
 def fingerprint(spec: ModelSpec, folder: Path) -> str:
@@ -238,7 +241,7 @@ class LlamaCpp:
         rows = unique(list(prompts), shares)
         return np.array(rows, dtype=np.float32).reshape(len(prompts), len(options))
 
-    def p_yes(self, prompts: Sequence[str]) -> FloatArray:
+    def text_p_yes(self, prompts: Sequence[str]) -> FloatArray:
         """Float32 (n,): P("yes") against "no"."""
         return self.choose(prompts, ("yes", "no"))[:, 0]
 

@@ -25,13 +25,16 @@ from visdiff_local.errors import UsageError, WeightsError
 from visdiff_local.models.backends import answers
 from visdiff_local.models.backends.files import dependency, digest_of, unique
 from visdiff_local.models.specs import ModelSpec
-from visdiff_local.protocols import FloatArray
+from visdiff_local.protocols import FloatArray, TextModel
 
 _AT_ONCE = 8
 _SECONDS = 600.0
 _LIKELIEST = 20
 """The most that an OpenAI-compatible server has to list."""
 TOKEN = "VISDIFF_LLAMA_SERVER_TOKEN"  # noqa: S105 - the name of a variable
+
+
+IMPLEMENTS = (TextModel,)
 
 
 def fingerprint(spec: ModelSpec, folder: Path) -> str:
@@ -164,7 +167,7 @@ class LlamaServer:
         rows = [_shares(_likeliest(c), options) for c in self._asked(prompts, request)]
         return np.array(rows, dtype=np.float32).reshape(len(prompts), len(options))
 
-    def p_yes(self, prompts: Sequence[str]) -> FloatArray:
+    def text_p_yes(self, prompts: Sequence[str]) -> FloatArray:
         """(n,)."""
         return self.choose(prompts, ("yes", "no"))[:, 0]
 
