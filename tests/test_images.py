@@ -39,6 +39,7 @@ from visdiff_local.images import (
 )
 from visdiff_local.images.reading import ReadSet
 from visdiff_local.images.sources.conditions import parse_condition
+from visdiff_local.images.splits import Forest
 from visdiff_local.measure.attributes import measure
 from visdiff_local.types import ImageRef
 
@@ -473,18 +474,27 @@ NAMES = st.lists(st.integers(0, 400).map(str), min_size=1, max_size=60, unique=T
 def test_splits_keep_together_what_belongs_together(
     a: list[str], b: list[str], seed: int, data: st.DataObject
 ) -> None:
-    everything = sorted({*a, *b})
+    everything, shared = sorted({*a, *b}), set(a) & set(b)
     near = data.draw(st.lists(st.lists(st.sampled_from(everything), min_size=2, max_size=4)))
     halves = split(refs_of(a), refs_of(b), rng=np.random.default_rng(seed), near=near)
     for half, names in zip(halves, (a, b), strict=True):
         explore, validate = ids(half.explore), ids(half.validate)
         assert explore | validate == set(names)
         assert min(len(explore), len(validate)) > 0
-        if len(names) > 1 and not near and not set(a) & set(b):
+        if len(names) > 1 and not near and not shared:
             assert not explore & validate
             assert abs(len(explore) - len(validate)) <= 1
-    torn = [g for g in near if crossing(halves[0], [g]) or crossing(halves[1], [g])]
-    if not torn and all(crossing(half) == 0 for half in halves):
+    # Each unit goes where it makes the squared imbalance grow by no more than its own squared share,
+    # so that where these sum to less than one no half is empty, and nothing need be torn apart.
+    together = Forest[str]()
+    for one, *others in near:
+        for other in others:
+            together.join(one, other)
+    squares = 0.0
+    for names in (a, b):
+        units = Counter(together.root(name) for name in names)
+        squares += sum((count / len(names)) ** 2 for count in units.values())
+    if squares < 1:
         explore = ids(halves[0].explore) | ids(halves[1].explore)
         validate = ids(halves[0].validate) | ids(halves[1].validate)
         assert not explore & validate
