@@ -484,7 +484,7 @@ def test_splits_keep_together_what_belongs_together(
         if len(names) > 1 and not near and not shared:
             assert not explore & validate
             assert abs(len(explore) - len(validate)) <= 1
-    # Each unit goes where it makes the squared imbalance grow by no more than its own squared share,
+    # A unit goes where it makes the squared imbalance grow by no more than its own squared share,
     # so that where these sum to less than one no half is empty, and nothing need be torn apart.
     together = Forest[str]()
     for one, *others in near:
