@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
@@ -34,17 +35,48 @@ COMMANDS = [
 OURS = [command for command in COMMANDS if command.startswith("visdiff-local ")]
 
 
-def test_it_opens_with_the_two_commands_then_the_picture() -> None:
-    assert COMMANDS[:2] == ["scripts/demo", "scripts/test"]
-    order = [TEXT.index(part) for part in ("scripts/demo", "scripts/test", "![", "\n## ")]
+NOT_OURS = ["scripts/demo", "source .venv/bin/activate"]
+
+
+def test_it_opens_with_what_installs_then_shows_output_then_the_picture() -> None:
+    assert COMMANDS[:3] == [*NOT_OURS, "visdiff-local doctor"]
+    order = [TEXT.index(part) for part in ("## Install", *NOT_OURS, "## Use", "AUROC", "![")]
     assert order == sorted(order)
-    for script in COMMANDS[:2]:
+
+
+def test_what_installs_is_there_and_makes_the_command() -> None:
+    for script in ("scripts/demo", "scripts/test"):
+        assert script in TEXT
         assert os.access(ROOT / script, os.X_OK)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "visdiff-local" in project["scripts"]
 
 
-def test_every_command_line_is_ours_or_a_script() -> None:
+def test_every_command_line_is_ours_or_installs() -> None:
     assert OURS
-    assert set(COMMANDS) == {*OURS, "scripts/demo", "scripts/test"}
+    assert set(COMMANDS) == {*OURS, *NOT_OURS}
+
+
+Row = tuple[str, float, str]
+
+
+def rows(output: str) -> list[Row]:
+    """Text, AUROC and verdict of each difference in a table of the terminal."""
+    found = re.findall(r"^ +(\S.*?) {2,}([01]\.\d\d) .* {2,}([a-z]+) *$", output, re.MULTILINE)
+    return [(text, float(area), verdict) for text, area, verdict in found]
+
+
+@pytest.mark.slow
+def test_the_output_that_it_shows_is_what_the_demo_prints(tmp_path: Path) -> None:
+    (shown,) = (block for block in blocks("console") if block.startswith("$ visdiff-local demo"))
+    command, _, output = shown.partition("\n")
+    printed = run(shlex.split(command)[2:], tmp_path)
+    assert [row[::2] for row in rows(output)] == [row[::2] for row in rows(printed)]
+    for ours, theirs in zip(rows(output), rows(printed), strict=True):
+        assert abs(ours[1] - theirs[1]) <= 0.02, "paste the demo's output into the README"
+    lines = {" ".join(line.split()) for line in printed.splitlines()}
+    titles = [line for line in output.splitlines() if line[:1].isalpha()]
+    assert [line for line in titles if " ".join(line.split()) not in lines] == []
 
 
 @pytest.mark.parametrize("command", OURS)
@@ -113,14 +145,28 @@ def test_every_link_into_the_repository_leads_somewhere() -> None:
 
 
 def test_the_map_is_the_tree() -> None:
-    rows = re.findall(r"^\| (`[^|]+`) \|", TEXT, re.MULTILINE)
-    named = {name.rstrip("/") for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    cells = re.findall(r"^\| (`[^|]+`) \|", TEXT, re.MULTILINE)
+    named = {name.rstrip("/") for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
     there = {
         path.name
         for path in PACKAGE.iterdir()
         if (path.suffix == ".py" or path.is_dir()) and not path.name.startswith("__")
     }
     assert named - {"visdiff_local"} == there
+
+
+def test_the_places_to_add_are_there() -> None:
+    table = TEXT.partition("| to add |")[2].partition("\n|---|---|\n")[2].partition("\n\n")[0]
+    for file in re.findall(r"`([a-z_/]+(?:/|\.py))`", table):
+        inside = [PACKAGE / file, PACKAGE / "stats" / file]
+        assert any(path.exists() for path in inside), file
+    for name, file in (
+        ("RANKERS", "config"),
+        ("PROPOSERS", "config"),
+        ("BACKENDS", "models/registry"),
+    ):
+        assert f"`{name}`" in table
+        assert f"\n{name}:" in (PACKAGE / f"{file}.py").read_text(encoding="utf-8")
 
 
 def test_every_script_folder_that_is_named_exists() -> None:
