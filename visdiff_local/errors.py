@@ -26,6 +26,16 @@ class ProblemsError(UsageError):
         super().__init__(f"{where}: " + "; ".join(self.problems))
 
 
+class OutputError(VisdiffError):
+    """Stdout or stderr cannot be written: a full disk, a closed terminal."""
+
+
+class ReaderGoneError(OutputError):
+    """Whoever read our output has gone, as in ``… | head``: no error, and nothing is said."""
+
+    exit_code = 0
+
+
 class WeightsError(VisdiffError):
     """Weights are missing, incomplete or not the ones that models.toml names."""
 

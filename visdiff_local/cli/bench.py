@@ -1,6 +1,5 @@
 """``bench``: how good is the program where the answer is known, and silent where there is none?"""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from visdiff_local.cli.options import (
     given,
     with_options,
 )
+from visdiff_local.system import terminal
 
 if TYPE_CHECKING:
     from visdiff_local.bench.accuracy import Row, Trial
@@ -125,7 +125,7 @@ def visdiffbench(
         rows = _accuracy(list(trials), seed)
         on.progress.finish()
     for pair, paths in missing.by_pair.items():
-        click.echo(f"{pair}: {len(paths)} images are missing, such as {paths[0]}", err=True)
+        terminal.note(f"{pair}: {len(paths)} images are missing, such as {paths[0]}")
     _show("visdiffbench", rows, as_json)
 
 
@@ -256,10 +256,8 @@ def _pool(folder: str | None, images: int, seed: int, workspace: Path) -> list[P
 
 def _show(suite: str, rows: "list[Row]", as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"schema_version": 1, "suite": suite, "results": rows}, indent=1))
+        terminal.out_json({"schema_version": 1, "suite": suite, "results": rows})
         return
-    from rich.console import Console
-
     from visdiff_local.bench import tables
 
     if suite in ("scenes", "visdiffbench"):
@@ -267,4 +265,4 @@ def _show(suite: str, rows: "list[Row]", as_json: bool) -> None:
     else:
         columns = [name for name in (rows[0] if rows else {}) if not name.endswith("_ci")]
         head, body = tables.flat_grid(rows, columns)
-    Console().print(tables.terminal(head, body, suite))
+    terminal.show(tables.terminal(head, body, suite))

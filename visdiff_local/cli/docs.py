@@ -1,11 +1,12 @@
 """``docs``: the manual, which comes with the package and needs no network."""
 
-import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
 import click
+
+from visdiff_local.system import terminal
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -18,7 +19,7 @@ def docs(topic: str | None) -> None:
 
     pages = topics()
     if topic is None:
-        click.echo(_contents(pages))
+        terminal.page(_contents(pages))
         return
     if topic not in pages:
         near = get_close_matches(topic, pages, n=1)
@@ -46,12 +47,9 @@ def _contents(pages: Mapping[str, Path]) -> str:
 
 def _show(text: str) -> None:
     """As the page is written where stdout is a pipe or a file; set in type on a terminal."""
-    from rich.console import Console
     from rich.markdown import Markdown
 
-    console = Console()
-    if console.is_terminal:
-        console.print(Markdown(text, hyperlinks=False))
+    if terminal.is_terminal():
+        terminal.show(Markdown(text, hyperlinks=False))
     else:
-        encoding = sys.stdout.encoding or "utf-8"
-        click.echo(text.encode(encoding, "replace").decode(encoding), nl=False)
+        terminal.page(text)

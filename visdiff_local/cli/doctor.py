@@ -1,9 +1,10 @@
 """``doctor``: what works on this machine."""
 
-import json
 from pathlib import Path
 
 import click
+
+from visdiff_local.system import terminal
 
 
 @click.command()
@@ -25,15 +26,18 @@ def doctor(
     registry = load_registry(_path(file), place)
     findings = examine(registry, place, _path(store), probe=not quick)
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
+        terminal.out_json([asdict(finding) for finding in findings])
         return
     topic = ""
     for finding in findings:
         if finding.topic != topic:
             topic = finding.topic
-            click.echo(f"\n{topic}" if topic != "system" else topic)
-        fix = f"\n           type: {finding.fix}" if finding.fix else ""
-        click.echo(f"  {finding.state:<7}  {finding.what}{fix}")
+            if topic != "system":
+                terminal.out()
+            terminal.out(topic)
+        terminal.out(f"  {finding.state:<7}  {finding.what}")
+        if finding.fix:
+            terminal.out(f"           type: {finding.fix}")
 
 
 def _path(text: str | None) -> Path | None:

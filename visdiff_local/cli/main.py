@@ -8,11 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 import click
 
-from visdiff_local.errors import VisdiffError
-from visdiff_local.system import offline
+from visdiff_local.errors import OutputError, ReaderGoneError, VisdiffError
+from visdiff_local.system import offline, terminal
 
 PROGRAM = "visdiff-local"
 COMMANDS = {
@@ -28,8 +29,11 @@ COMMANDS = {
     "doctor": "visdiff_local.cli.doctor:doctor",
     "docs": "visdiff_local.cli.docs:docs",
 }
+BAD = 2
 INTERRUPTED = 130
 OUT_OF_MEMORY = 4
+TRACEBACK = "VISDIFF_TRACEBACK"
+"""Set in the environment: an unforeseen error is raised, not said."""
 
 
 class _Commands(click.Group):
@@ -58,29 +62,65 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code."""
     offline.enforce()
+    with terminal.guarded():
+        return _exit_code(arguments)
+
+
+def _exit_code(arguments: Sequence[str] | None) -> int:
     try:
         code = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except VisdiffError as error:
-        _say(str(error))
-        return error.exit_code
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        _say("interrupted; what was finished is kept, and the same command resumes")
-        return INTERRUPTED
-    except MemoryError:
-        _say("out of memory; try smaller models (visdiff-local models plan PROFILE)")
-        return OUT_OF_MEMORY
-    except BrokenPipeError:
-        # Whoever read our output has gone, as in `… | head`; Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _told(_usage(error), error.exit_code)
+    except (ReaderGoneError, BrokenPipeError):
+        terminal.give_up(sys.stdout)  # Python would complain at exit
         return 0
+    except OutputError as error:
+        terminal.give_up(sys.stdout)
+        return _told(str(error), error.exit_code)
+    except VisdiffError as error:
+        return _told(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        told = "interrupted; finished work is saved. Run the same command to resume"
+        return _told(told, INTERRUPTED)
+    except MemoryError:
+        told = "out of memory; try smaller models (visdiff-local models plan PROFILE)"
+        return _told(told, OUT_OF_MEMORY)
+    except OSError as error:
+        return _told(f"{error.filename or 'the system'}: {error.strerror or error}", BAD)
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        return _told(_defect(error), BAD)
 
 
-def _say(message: str) -> None:
-    shown = message.encode("utf-8", "backslashreplace").decode("utf-8")
-    click.echo(f"{PROGRAM}: {shown}", err=True)
+def _usage(error: click.ClickException) -> str:
+    """What click says of a wrong command line, in one line; the words in it are the user's."""
+    context = getattr(error, "ctx", None)
+    hint = f" (try: {context.command_path} --help)" if context is not None else ""
+    return f"{error.format_message()}{hint}"
+
+
+def _defect(error: Exception) -> str:
+    """An error that nobody foresaw is ours, and is said to be; where it was raised helps to find
+    it."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else "?"
+    told = " ".join(str(error).split())[:300]
+    return (
+        f"a defect in this program, {type(error).__name__} in {place}: {told}. Please report it; "
+        f"{TRACEBACK}=1 and the same command show the whole traceback"
+    )
+
+
+def _told(message: str, code: int) -> int:
+    """Says why, where stderr can still be written, and gives the exit code."""
+    try:
+        terminal.note(f"{PROGRAM}: {message}")
+    except OutputError:
+        terminal.give_up(sys.stderr)
+    return code

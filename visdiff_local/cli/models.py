@@ -1,6 +1,5 @@
 """``models``: what is known, what fits this machine, what is intact, and moving it here."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from visdiff_local.cli.options import Option, with_options
+from visdiff_local.system import terminal
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -53,7 +53,7 @@ def list_models(file: str | None, weights: str | None, as_json: bool) -> None:
     for profile in registry.profiles.values():
         used = ", ".join(dict.fromkeys(spec.name for spec in _members(registry, profile)))
         card = f"{profile.gpu_gib:g} GiB" if profile.gpu_gib else "none"
-        table.add_row(profile.name, card, f"{profile.description}\n[dim]{used}[/dim]")
+        table.add_row(profile.name, card, f"{profile.description}\n{used}")
     _print(table)
     table = _table("Models", "name", "backend", "GiB", "licence", "weights")
     for spec in registry.models.values():
@@ -110,7 +110,7 @@ def verify(names: tuple[str, ...], file: str | None, weights: str | None, as_jso
         if not as_json:
             unknown = f", {checked.without_checksum} of them without a known checksum"
             tail = unknown if checked.without_checksum else ""
-            click.echo(f"{spec.name}: {checked.problem or f'{checked.files} files intact{tail}'}")
+            terminal.out(f"{spec.name}: {checked.problem or f'{checked.files} files intact{tail}'}")
     if as_json:
         _print_json([asdict(checked) for checked in found])
     bad = next((checked for checked in found if checked.problem), None)
@@ -132,11 +132,13 @@ def fetch(names: tuple[str, ...], to: str, file: str | None) -> None:
     registry = _registry(file, to)
     specs = [spec for spec in _named(registry, names) if spec.repo]
     if not specs:
-        click.echo("nothing to fetch: these models are bundled, or run on a server")
+        terminal.out("nothing to fetch: these models are bundled, or run on a server")
         return
     done = download(specs, Path(to).expanduser(), profiles=_profiles(registry, names), say=_say)
-    click.echo(f"{len(done)} models in {to}, with their checksums in {to}/models.toml")
-    click.echo(f"next: visdiff-local models pack {' '.join(names)} --weights {to} --to weights.tar")
+    terminal.out(f"{len(done)} models in {to}, with their checksums in {to}/models.toml")
+    terminal.out(
+        f"next: visdiff-local models pack {' '.join(names)} --weights {to} --to weights.tar"
+    )
 
 
 @models.command()
@@ -154,9 +156,11 @@ def pack(names: tuple[str, ...], to: str, file: str | None, weights: str | None)
     out = Path(to).expanduser()
     manifest = write(folders, out, profiles=_profiles(registry, names), say=_say)
     for name, model in manifest.models.items():
-        click.echo(f"{name}: {model.size / _GB:.2f} GB, licence: {_licence(model.spec)}")
-    click.echo(f"{out}: {manifest.size / _GB:.2f} GB")
-    click.echo(f"next, on the other machine: visdiff-local models import {out.name} --weights DIR")
+        terminal.out(f"{name}: {model.size / _GB:.2f} GB, licence: {_licence(model.spec)}")
+    terminal.out(f"{out}: {manifest.size / _GB:.2f} GB")
+    terminal.out(
+        f"next, on the other machine: visdiff-local models import {out.name} --weights DIR"
+    )
 
 
 @models.command("import")
@@ -181,9 +185,9 @@ def import_models(source: str, weights: str | None, as_json: bool) -> None:
         return
     for model in placed:
         licence = f"licence: {model.license or 'unknown'}"
-        click.echo(f"{model.model}: {model.state} in {model.folder}, {licence}")
+        terminal.out(f"{model.model}: {model.state} in {model.folder}, {licence}")
     if not os.environ.get("VISDIFF_WEIGHTS"):
-        click.echo(f"next: export VISDIFF_WEIGHTS={named}")
+        terminal.out(f"next: export VISDIFF_WEIGHTS={named}")
 
 
 def _show_plan(made: "Plan") -> None:
@@ -201,19 +205,19 @@ def _show_plan(made: "Plan") -> None:
             "?" if stage.seconds is None else f"{stage.seconds:,.0f} s",
         )
     _print(table)
-    click.echo("weights and working memory in GiB")
+    terminal.out("weights and working memory in GiB")
     if any(stage.seconds is None for stage in made.stages):
-        click.echo("?: known once a run has measured this model on this machine")
+        terminal.out("?: known once a run has measured this model on this machine")
     if made.gpu_gib:
-        click.echo(f"most on the card: {made.peak_gib:.1f} of {made.usable_gib:.1f} GiB usable")
-        click.echo(f"stay open together: {', '.join(made.resident) or 'none'}")
-        click.echo(f"opened in turn: {', '.join(made.in_turn) or 'none'}")
+        terminal.out(f"most on the card: {made.peak_gib:.1f} of {made.usable_gib:.1f} GiB usable")
+        terminal.out(f"stay open together: {', '.join(made.resident) or 'none'}")
+        terminal.out(f"opened in turn: {', '.join(made.in_turn) or 'none'}")
     if made.ram_gib:
-        click.echo(f"most in main memory: {made.ram_gib:.1f} GiB")
+        terminal.out(f"most in main memory: {made.ram_gib:.1f} GiB")
     if made.on_cpu:
         names = ", ".join(dict.fromkeys(made.on_cpu))
-        click.echo(f"too large for this card: {names} would run on the CPU, many times slower")
-    click.echo(f"disk: {made.disk_gib:.1f} GiB")
+        terminal.out(f"too large for this card: {names} would run on the CPU, many times slower")
+    terminal.out(f"disk: {made.disk_gib:.1f} GiB")
 
 
 def _placement(stage: "StagePlan") -> str:
@@ -277,26 +281,17 @@ def _licence(spec: "ModelSpec") -> str:
 
 
 def _table(title: str, *columns: str) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+    return terminal.table(title, columns, ())
 
 
 def _print(table: "Table") -> None:
-    from rich.console import Console
-
-    console = Console()
-    (console if console.is_terminal else Console(width=120, color_system=None)).print(table)
+    terminal.show(table, width=120)
 
 
 def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=1))
+    terminal.out_json(value)
 
 
 def _say(message: str) -> None:
     """Progress goes to stderr."""
-    click.echo(message, err=True)
+    terminal.note(message)

@@ -18,6 +18,7 @@ from visdiff_local.cli.options import (
     given,
     with_options,
 )
+from visdiff_local.system import terminal
 
 if TYPE_CHECKING:
     from visdiff_local.config import RunConfig
@@ -81,7 +82,7 @@ def report(run_dir: str, no_images: bool) -> None:
 
     folder = Path(run_dir)
     serialize.load(folder)
-    click.echo(write_report(folder, images=not no_images))
+    terminal.out(write_report(folder, images=not no_images))
 
 
 def _two_sets(sources: tuple[str, ...], options: dict[str, Any]) -> tuple[str, str]:
@@ -127,6 +128,6 @@ def _execute(a: str, b: str, options: dict[str, Any], *, as_json: bool, quiet: b
         outcome = session.launch(config, shown)
         folder = None if config.out is None else outcome.write(Path(config.out))
     if as_json:
-        click.echo(serialize.to_json(outcome.result), nl=False)
+        terminal.out_json_text(serialize.to_json(outcome.result))
     else:
         tables.show(outcome.result, folder)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from visdiff_local.system import terminal
+
 
 @click.command()
 @click.option("--profile", metavar="NAME", help="Which models; the default fits this machine.")
@@ -44,11 +46,11 @@ def serve(
         device=device,
         keep_open=True,
         planner=partial(fits_here, registry, chosen, device),
-        listener=lambda message: click.echo(message, err=True),
+        listener=terminal.note,
     )
     answer(
         pool,
         port=port,
         token_file=None if token_file is None else Path(token_file).expanduser(),
-        say=lambda line: click.echo(line, err=True),
+        say=terminal.note,
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from visdiff_local.cli.options import MODELS, STORE, given, with_options
+from visdiff_local.system import terminal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,13 +31,13 @@ def info(store: str | None) -> None:
 
     with Launcher() as launcher:
         known = launcher.store_at(store).info()
-    click.echo(f"{known.folder}: {known.bytes / _MIB:.1f} MiB")
-    click.echo(f"files known: {known.files}")
+    terminal.out(f"{known.folder}: {known.bytes / _MIB:.1f} MiB")
+    terminal.out(f"files known: {known.files}")
     for task, count in known.answers.items():
-        click.echo(f"{task}: {count}")
+        terminal.out(f"{task}: {count}")
     for vectors in known.vectors:
         size = f"{vectors.bytes / _MIB:.1f} MiB"
-        click.echo(
+        terminal.out(
             f"embeddings of {vectors.fingerprint[:16]}: "
             f"{vectors.count} × {vectors.dimension}, {size}"
         )
@@ -57,9 +58,9 @@ def search(query: str, k: int, **options: Any) -> None:
         found = vectors.nearest(_embedded(query, embedder), k)[0]
         paths = launcher.store(config).files.paths([identity for identity, _ in found])
     if not found:
-        click.echo("no image is embedded by this model yet: run visdiff-local run A B", err=True)
+        terminal.note("no image is embedded by this model yet: run visdiff-local run A B")
     for identity, score in found:
-        click.echo(f"{score:.3f}  {paths.get(identity, identity)}")
+        terminal.out(f"{score:.3f}  {paths.get(identity, identity)}")
 
 
 @index.command()
@@ -89,7 +90,7 @@ def duplicates(threshold: float, **options: Any) -> None:
             ]
         paths = files.paths(sorted({identity for pair in pairs for identity in pair[:2]}))
     for one, other, score in sorted(pairs, key=lambda pair: -pair[2]):
-        click.echo(f"{score:.3f}  {paths.get(one, one)}  {paths.get(other, other)}")
+        terminal.out(f"{score:.3f}  {paths.get(one, one)}  {paths.get(other, other)}")
 
 
 @index.command()
@@ -108,7 +109,7 @@ def gc(days: float | None, max_gib: float | None, everything: bool, store: str |
         else:
             limit = None if max_gib is None else int(max_gib * (1 << 30))
             freed = place.gc(older_than_days=days, max_bytes=limit)
-    click.echo(f"{freed / _MIB:.1f} MiB freed in {place.folder}")
+    terminal.out(f"{freed / _MIB:.1f} MiB freed in {place.folder}")
 
 
 def _embedded(query: str, embedder: Any) -> "npt.NDArray[np.float32]":

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from visdiff_local.cli.options import MODELS, STORE, given, with_options
+from visdiff_local.system import terminal
 
 
 @click.command()
@@ -21,8 +22,6 @@ def sweep(file: str, out: str | None, workspace: str | None, quiet: bool, **opti
 
     Writes one row a run (trials.parquet, trials.csv), a summary with intervals, and plots.
     """
-    from rich.console import Console
-
     from visdiff_local.bench.sweep import read_sweep, run_sweep, write
     from visdiff_local.session import Launcher
     from visdiff_local.system import progress
@@ -38,6 +37,6 @@ def sweep(file: str, out: str | None, workspace: str | None, quiet: bool, **opti
         shown.finish()
     written = write(plan, measured, Path(out) if out else Path("runs") / Path(file).stem)
     summary = next(path for path in written if path.name == "summary.md")
-    Console().print(summary.read_text(encoding="utf-8"), markup=False, highlight=False)
+    terminal.page(summary.read_text(encoding="utf-8"))
     for path in written:
-        click.echo(path)
+        terminal.out(path)

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
-from rich.markup import escape
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from visdiff_local.system import terminal
+from visdiff_local.system.terminal import printable
 from visdiff_local.types import MeasuredDifference, RunResult, ScoredHypothesis
 
 SHOWN = 10
@@ -18,24 +19,24 @@ PIPE_WIDTH = 100
 
 def show(result: RunResult, folder: Path | None) -> None:
     """Prints the answer, the ranked differences, what was measured, warnings, and the report."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PIPE_WIDTH, color_system=None)
-    console.print(_headline(result))
+    parts: list[RenderableType] = [_headline(result)]
     for direction, name in (("a", result.a.name), ("b", result.b.name)):
         rows = [d for d in result.differences if d.direction == direction]
         if rows:
-            console.print(_differences(f"More true of {direction.upper()} ({name})", rows))
+            parts.append(_differences(f"More true of {direction.upper()} ({name})", rows))
     noted = [item for item in result.measured if item.note]
     if noted:
-        console.print(_measured(noted[:MEASURED_SHOWN]))
+        parts.append(_measured(noted[:MEASURED_SHOWN]))
     if result.evaluation is not None:
         found = result.evaluation
-        console.print(f"Against the truth: Acc@1 {found.acc_at_1:.2f}, Acc@5 {found.acc_at_5:.2f}")
-    for warning in result.warnings:
-        console.print(Text.assemble(("warning: ", "yellow"), _printable(warning)))
+        parts.append(f"Against the truth: Acc@1 {found.acc_at_1:.2f}, Acc@5 {found.acc_at_5:.2f}")
+    parts += [
+        Text.assemble(("warning: ", "yellow"), printable(warning, lines=False))
+        for warning in result.warnings
+    ]
     if folder is not None:
-        console.print(f"report: {escape(_printable(str(folder / 'report.html')))}", soft_wrap=True)
+        parts.append(f"report: {printable(folder / 'report.html', lines=False)}")
+    terminal.show(*parts, width=PIPE_WIDTH)
 
 
 def _headline(result: RunResult) -> Text:
@@ -53,11 +54,13 @@ def _headline(result: RunResult) -> Text:
 
 
 def _set(name: str, n: int) -> str:
-    return f"{_printable(name)}, {n} image{'' if n == 1 else 's'}"
+    return f"{printable(name, lines=False)}, {n} image{'' if n == 1 else 's'}"
 
 
 def _differences(title: str, rows: list[ScoredHypothesis]) -> Table:
-    table = Table(title=_printable(title), title_justify="left", box=box.SIMPLE_HEAD, expand=False)
+    table = Table(
+        title=printable(title, lines=False), title_justify="left", box=box.SIMPLE_HEAD, expand=False
+    )
     table.add_column("difference", ratio=1, overflow="fold", min_width=24)
     table.add_column("AUROC", justify="right")
     table.add_column("95% interval", justify="center", no_wrap=True)
@@ -66,7 +69,7 @@ def _differences(title: str, rows: list[ScoredHypothesis]) -> Table:
     for row in rows[:SHOWN]:
         low, high = row.auroc_ci
         table.add_row(
-            escape(_printable(row.text)),
+            printable(row.text, lines=False),
             f"{row.auroc:.2f}",
             f"{low:.2f} … {high:.2f}",
             _q(row.q_value),
@@ -84,7 +87,7 @@ def _measured(rows: list[MeasuredDifference]) -> Table:
         table.add_column(name, justify="left" if name == "attribute" else "right")
     for row in rows:
         table.add_row(
-            escape(row.attribute),
+            row.attribute,
             f"{row.mean_a:.3g}",
             f"{row.mean_b:.3g}",
             f"{row.auroc:.2f}",
@@ -95,9 +98,3 @@ def _measured(rows: list[MeasuredDifference]) -> Table:
 
 def _q(value: float) -> str:
     return "<1e-9" if value < 1e-9 else f"{value:.1g}"
-
-
-def _printable(text: str) -> str:
-    """Odd bytes of paths escaped, control characters of model text too: a terminal obeys those."""
-    encodable = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in encodable)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from visdiff_local.system import terminal
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichBars
     from rich.progress import TaskID
@@ -75,15 +77,15 @@ class PlainLines:
             self._told = now
             left = max(0, self._total - self._done - self._stored)
             wait = (now - self._began) * left / self._done if self._done else 0.0
-            print(self._line(now) + (f", {wait:.0f} s left" if wait else ""), file=sys.stderr)
+            terminal.note(self._line(now) + (f", {wait:.0f} s left" if wait else ""))
 
     def finish(self) -> None:
         if self._done or (self._stored and self._stage not in self._told_of):
-            print(self._line(time.monotonic()), file=sys.stderr)
+            terminal.note(self._line(time.monotonic()))
             self._told_of.add(self._stage)
 
     def say(self, message: str) -> None:
-        print(message, file=sys.stderr)
+        terminal.note(message)
 
     def _line(self, now: float) -> str:
         spent = now - self._began
@@ -123,7 +125,8 @@ class Bars:
         self._task = None
 
     def say(self, message: str) -> None:
-        self._bars.console.print(message, markup=False, highlight=False)
+        text = terminal.printable(message, lines=False)
+        self._bars.console.print(text, markup=False, highlight=False)
 
 
 @contextmanager
@@ -135,16 +138,15 @@ def shown(*, quiet: bool) -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield PlainLines()
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
 
     columns = (
-        TextColumn("{task.description:<10}"),
+        TextColumn("{task.description:<10}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
     )
-    with RichProgress(*columns, console=Console(stderr=True)) as bars:
+    with RichProgress(*columns, console=terminal.console(sys.stderr)) as bars:
         yield Bars(bars)
