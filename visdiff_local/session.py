@@ -1,7 +1,7 @@
 """From options to a result: finds models, store and images, and runs the pipeline on them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +21,7 @@ from visdiff_local.protocols import ROLES
 from visdiff_local.results import folder as run_folder
 from visdiff_local.store import Store
 from visdiff_local.system.progress import Progress, Silent
-from visdiff_local.types import RunResult
+from visdiff_local.types import ImageTable, RunResult
 
 DEMO = Path(__file__).parent / "assets" / "demo"
 """The bundled images of ``demo``, in ``a`` and ``b``."""
@@ -35,10 +35,13 @@ class Outcome:
 
     result: RunResult
     thumbnails: Mapping[str, bytes]
+    images: ImageTable | None = None
+    """Every image with its scores; None where they were not kept."""
 
     def write(self, folder: Path) -> Path:
-        """Writes run.json, thumbnails and report.html, private to the user; returns the folder."""
-        return run_folder.write(self.result, self.thumbnails, folder)
+        """Writes run.json, images.parquet, thumbnails and report.html, private to the user;
+        returns the folder."""
+        return run_folder.write(self.result, self.thumbnails, folder, self.images)
 
 
 def configured(**options: Any) -> RunConfig:
@@ -105,13 +108,22 @@ class Launcher:
         progress = progress or Silent()
         if a is None or b is None:
             a, b = image_sets(config)
-        result = self._run(config, a, b, progress)
-        return Outcome(result, run_folder.thumbnails(result, self.store(config), progress))
+        kept: list[ImageTable] = []
+        result = self._run(config, a, b, progress, kept.append)
+        pictures = run_folder.thumbnails(result, self.store(config), progress)
+        return Outcome(result, pictures, kept[0])
 
-    def _run(self, config: RunConfig, a: ImageSet, b: ImageSet, progress: Progress) -> RunResult:
+    def _run(
+        self,
+        config: RunConfig,
+        a: ImageSet,
+        b: ImageSet,
+        progress: Progress,
+        keep: Callable[[ImageTable], None] | None = None,
+    ) -> RunResult:
         pool = self.pool(config)
         pool.listener = progress.say
-        result = run.run(config, a, b, pool, self.store(config), progress)
+        result = run.run(config, a, b, pool, self.store(config), progress, keep)
         for handle, done in pool.take_work():
             throughput.record_work(handle.spec.name, done, card=handle.on_card)
         return result

@@ -38,6 +38,8 @@ class RunModels:
         self.seconds: dict[str, float] = {}
         self.unparsed_replies = 0
         """Replies of a proposer that held no hypothesis, and did not say "nothing" either."""
+        self.captions: dict[str, str] = {}
+        """By image id: every caption that this run used."""
         self._counters: dict[Role, Counter] = {
             role: Counter(tell=self.progress.advance) for role in ROLES
         }

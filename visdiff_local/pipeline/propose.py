@@ -44,6 +44,14 @@ def captions(
     images: Sequence[ImageRef], config: RunConfig, roles: RunModels
 ) -> Mapping[str, Caption]:
     """Captions by image id. Where every image came with one, no captioner is needed at all."""
+    said = _captions(images, config, roles)
+    roles.captions.update((id_, caption.text) for id_, caption in said.items())
+    return said
+
+
+def _captions(
+    images: Sequence[ImageRef], config: RunConfig, roles: RunModels
+) -> Mapping[str, Caption]:
     if all(ref.caption is not None and ref.caption.strip() for ref in images):
         return {ref.id: Caption(ref.id, " ".join(str(ref.caption).split())) for ref in images}
     with roles.stage("caption", len(images)):

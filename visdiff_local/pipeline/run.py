@@ -6,6 +6,8 @@ on every image and measures how well the score separates A from B. What is added
 that suggest a hypothesis never test it, and every number carries its uncertainty.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from visdiff_local.config import RunConfig
@@ -13,6 +15,7 @@ from visdiff_local.images import ImageSet
 from visdiff_local.models.pool import ModelPool
 from visdiff_local.pipeline import (
     confounds,
+    per_image,
     propose,
     provenance,
     rank,
@@ -25,7 +28,7 @@ from visdiff_local.pipeline import (
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.store import Store
 from visdiff_local.system.progress import Progress
-from visdiff_local.types import RunResult
+from visdiff_local.types import ImageTable, RunResult
 
 
 def run(
@@ -35,8 +38,12 @@ def run(
     models: ModelPool,
     store: Store,
     progress: Progress | None = None,
+    keep: Callable[[ImageTable], None] | None = None,
 ) -> RunResult:
     """Compares A and B as ``config`` says; opens a model only for what the store cannot answer.
+
+    Args:
+        keep: is handed the table of all images and their scores, which the result does not hold.
 
     Raises:
         InputError: a set has no readable image.
@@ -58,6 +65,9 @@ def run(
         tested.append(verdicts.compare(hypotheses, scores, fold.validate, rules, rng))
     settled = verdicts.settle(tested, rules)
     differences = rank.ranked(folds, settled, config, roles)
+
+    if keep is not None:
+        keep(per_image.table(both, folds, settled, config, roles))
 
     # Evaluate, where the true difference is known.
     evaluation = rank.evaluation(differences, config, roles)

@@ -1,4 +1,5 @@
-"""The folder of a run: ``run.json``, ``thumbnails/``, ``report.html``; private to the user.
+"""The folder of a run: ``run.json``, ``images.parquet``, ``thumbnails/``, ``report.html``; private
+to the user.
 
 The report is drawn from ``run.json`` and the thumbnails alone, on any machine, at any time. Every
 file is written beside its place and moved into it, ``run.json`` before the report and after the
@@ -12,12 +13,12 @@ from pathlib import Path
 
 from visdiff_local.errors import UsageError
 from visdiff_local.images import UnreadableImageError, decode
-from visdiff_local.results import serialize
+from visdiff_local.results import scores, serialize
 from visdiff_local.results.report import write_report
 from visdiff_local.store import Store, keys
 from visdiff_local.system.files import write_whole
 from visdiff_local.system.progress import Progress
-from visdiff_local.types import Example, RunResult
+from visdiff_local.types import Example, ImageTable, RunResult
 
 THUMBNAILS = "thumbnails"
 SIDE = 224
@@ -26,7 +27,12 @@ QUALITY = 80
 _KIND = f"jpeg-{SIDE}-{QUALITY}"
 
 
-def write(result: RunResult, thumbnails: Mapping[str, bytes], folder: Path) -> Path:
+def write(
+    result: RunResult,
+    thumbnails: Mapping[str, bytes],
+    folder: Path,
+    images: ImageTable | None = None,
+) -> Path:
     """Writes the whole folder; raises :class:`UsageError` where it cannot be written."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -35,6 +41,8 @@ def write(result: RunResult, thumbnails: Mapping[str, bytes], folder: Path) -> P
         pictures.mkdir(mode=0o700, exist_ok=True)
         for identity, jpeg in thumbnails.items():
             write_whole(pictures / f"{identity}.jpg", jpeg, durable=False)
+        if images is not None:
+            scores.write(images, folder / scores.NAME)
         write_whole(folder / "run.json", serialize.to_json(result).encode())
         write_report(folder)
     except OSError as error:

@@ -2,7 +2,10 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -11,17 +14,26 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
     Args:
         durable: it is on the disk when this returns; a hundred thumbnails are not worth the wait.
     """
+    with replaced(path, durable=durable) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def replaced(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
+    """A draft beside ``path`` to write to, moved there at the end of the block; as above."""
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            if durable:
-                stream.flush()
-                os.fsync(stream.fileno())
+        with os.fdopen(handle, "wb", closefd=False) as stream:
+            yield stream
+            stream.flush()
+        if durable:
+            os.fsync(handle)
         Path(draft).replace(path)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
+    finally:
+        os.close(handle)
 
 
 def sync(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Rankers by name, and the cascade: a cheap ranker keeps the best, a dear one checks them again."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -54,6 +55,9 @@ def score(
     first = stages[0](texts, validate.refs)
     # A later stage's probabilities go into the same matrix, and keep their precision.
     scores = Scores.single(first if len(stages) == 1 else first.astype(np.float32))
+    if len(stages) == 1:
+        return scores
+    known = np.ones(first.shape, dtype=np.bool_) if scores.answered is None else scores.answered
     alive = list(range(len(hypotheses)))
     for earlier, later in pairwise(stages):
         chosen = [hypotheses[i] for i in alive]
@@ -64,7 +68,8 @@ def score(
         scores.values[alive] = filled(answers)
         scores.unparsed[alive] = unparsed
         scores.stage[alive] += 1
-    return scores
+        known[alive] = ~np.isnan(answers)
+    return replace(scores, answered=known)
 
 
 def stage_function(stage: str, functions: Mapping[str, ScoreFunction]) -> ScoreFunction:

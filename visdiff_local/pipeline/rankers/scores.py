@@ -44,13 +44,17 @@ class Scores:
     stage: IntArray
     """(M,) how many stages of a cascade the hypothesis reached; 1 where there is no cascade.
     Hypotheses that reached further are ranked before the others."""
+    answered: BoolArray | None = None
+    """(M, N) which values a model gave, and are not filled in; None: all of them."""
 
     @classmethod
     def single(cls, answers: FloatArray) -> "Scores":
         """Scores of one stage from answers in which NaN means none."""
         unparsed = np.array([np.count_nonzero(np.isnan(row)) for row in answers], dtype=np.int64)
-        values = filled(answers) if unparsed.any() else answers
-        return cls(values, unparsed, np.ones(len(answers), dtype=np.int64))
+        stage = np.ones(len(answers), dtype=np.int64)
+        if not unparsed.any():
+            return cls(answers, unparsed, stage)
+        return cls(filled(answers), unparsed, stage, ~np.isnan(answers))
 
 
 def filled(answers: FloatArray) -> FloatArray:

@@ -1,0 +1,196 @@
+"""``images.parquet``: a row an image, a column a text. Written and read part by part.
+
+Columns, in this order: ``id`` (sha256 of the bytes), ``name``, ``path``, ``set`` (or the group),
+``half`` (explore, validate, both), ``cluster``, ``stratum``, ``pair``, ``caption``, ``used``,
+``reason`` (why it was left out), the measured attributes, and the texts. Which columns are texts,
+and what their numbers are, stands in the file's own metadata: a text may be called like an
+attribute, and is then written as ``text: …``.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from visdiff_local.errors import InputError
+from visdiff_local.protocols import FloatArray
+from visdiff_local.system.files import replaced
+from visdiff_local.types import ImageTable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+NAME = "images.parquet"
+FACTS = (
+    *("id", "name", "path", "set", "half", "cluster", "stratum", "pair", "caption", "used"),
+    "reason",
+)
+_KEY = b"visdiff_local"
+ROWS = 65_536
+"""Rows written or read together."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextColumn:
+    """A column of scores: its name in the file, the text, and what the numbers are."""
+
+    column: str
+    text: str
+    kind: str
+
+
+def write(table: ImageTable, path: Path) -> Path:
+    """Writes the table beside its place and moves it there, private to the user."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns: dict[str, Any] = {**table.facts, **table.attributes}
+    texts = []
+    for scored in table.texts:
+        text = _encodable(scored.text)
+        name = _free(text, columns)
+        columns[name] = scored.values
+        texts.append({"column": name, "text": text, "kind": scored.kind})
+    notes = {"schema_version": 1, "texts": texts, "attributes": list(table.attributes)}
+    schema = pa.schema(
+        [pa.field(name, _type(name, values)) for name, values in columns.items()],
+        {_KEY: json.dumps(notes, ensure_ascii=False).encode()},
+    )
+    with replaced(path) as stream, parquet.ParquetWriter(stream, schema) as writer:
+        for start in range(0, max(len(table.facts["id"]), 1), ROWS):
+            part = [
+                _array(values[start : start + ROWS], field.type)
+                for values, field in zip(columns.values(), schema, strict=True)
+            ]
+            writer.write_table(pa.Table.from_arrays(part, schema=schema))
+    return path
+
+
+@dataclass(frozen=True)
+class Images:
+    """The table of a run folder, opened: columns are read when they are asked for."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, run_dir: Path) -> "Images":
+        """Raises :class:`InputError` where the folder has no table, or one that is not ours."""
+        found = cls(run_dir / NAME)
+        if not found.path.is_file():
+            raise InputError(
+                f"{found.path}: there is no such file; run the comparison again with this version, "
+                "which writes it beside run.json"
+            )
+        missing = [name for name in FACTS if name not in found.columns]
+        if missing:
+            raise InputError(f"{found.path}: no column is called {', '.join(missing)}")
+        return found
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self._opened.schema_arrow.names)
+
+    @cached_property
+    def rows(self) -> int:
+        return int(self._opened.metadata.num_rows)
+
+    @cached_property
+    def texts(self) -> tuple[TextColumn, ...]:
+        """The columns of scores, in the order of testing."""
+        known = set(self.columns)
+        found = []
+        for item in self._notes.get("texts", ()):
+            column = TextColumn(str(item["column"]), str(item["text"]), str(item["kind"]))
+            if column.column in known:
+                found.append(column)
+        return tuple(found)
+
+    @cached_property
+    def attributes(self) -> tuple[str, ...]:
+        """The columns of what was measured."""
+        return tuple(n for n in map(str, self._notes.get("attributes", ())) if n in self.columns)
+
+    def text(self, wanted: str) -> TextColumn:
+        """The column of this text, in any case; raises :class:`InputError` that lists them."""
+        for exact in (True, False):
+            for column in self.texts:
+                if column.text == wanted or (
+                    not exact and column.text.casefold() == wanted.strip().casefold()
+                ):
+                    return column
+        import difflib
+
+        near = difflib.get_close_matches(wanted, [c.text for c in self.texts], n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        listed = ", ".join(repr(c.text) for c in self.texts[:20])
+        raise InputError(f"{wanted!r} was not tested in this run{meant} Tested: {listed or 'none'}")
+
+    def read(self, columns: tuple[str, ...] | list[str] | None = None) -> "pa.Table":
+        """These columns, all rows."""
+        return self._opened.read(columns=None if columns is None else list(columns))
+
+    def batches(self, columns: list[str] | None = None) -> "Iterator[pa.RecordBatch]":
+        """Part by part, in order."""
+        yield from self._opened.iter_batches(batch_size=ROWS, columns=columns)
+
+    def numbers(self, column: str) -> FloatArray:
+        """A column of numbers: float32 (N,), NaN where there is none."""
+        values = self.read([column]).column(0).to_numpy(zero_copy_only=False)
+        return np.asarray(values, dtype=np.float32)
+
+    @cached_property
+    def _opened(self) -> "parquet.ParquetFile":
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        try:
+            return parquet.ParquetFile(self.path, memory_map=True)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise InputError(f"{self.path}: cannot be read ({error})") from error
+
+    @cached_property
+    def _notes(self) -> Mapping[str, Any]:
+        raw = (self._opened.schema_arrow.metadata or {}).get(_KEY, b"{}")
+        try:
+            notes = json.loads(raw)
+            if not isinstance(notes, dict):
+                raise ValueError("no object")
+        except ValueError as error:
+            raise InputError(f"{self.path}: its notes cannot be read ({error})") from error
+        return notes
+
+
+def _free(text: str, taken: Mapping[str, Any]) -> str:
+    """The text as a column name that no other column has."""
+    name = text
+    while name in taken:
+        name = f"text: {name}"
+    return name
+
+
+def _type(name: str, values: Any) -> "pa.DataType":
+    import pyarrow as pa
+
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        return pa.float64() if values.dtype == np.float64 else pa.float32()
+    return pa.bool_() if name == "used" else pa.string()
+
+
+def _array(values: Any, kind: "pa.DataType") -> "pa.Array":
+    import pyarrow as pa
+
+    if isinstance(values, np.ndarray):
+        return pa.array(values, from_pandas=True).cast(kind)
+    if kind == pa.string():
+        return pa.array([v if v is None else _encodable(str(v)) for v in values], kind)
+    return pa.array(values, kind)
+
+
+def _encodable(text: str) -> str:
+    """Odd bytes of paths and of replies escaped: Parquet holds UTF-8 alone."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
