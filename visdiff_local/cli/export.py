@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from visdiff_local.system import terminal
+
 
 @click.command()
 @click.argument("run_dir", metavar="RUN")
@@ -30,4 +32,4 @@ def export(
     place = export(
         Path(run_dir), to, Choice(text, top, paths=not no_paths), Path(folder) if folder else None
     )
-    click.echo(place)
+    terminal.out(place)
