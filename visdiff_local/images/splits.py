@@ -5,19 +5,18 @@ on one side: the same bytes, near-duplicates, and images that are paired, within
 """
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Generic, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from visdiff_local.images.hashes import close_pairs, groups
 from visdiff_local.types import ImageRef, Split
 
 Node = TypeVar("Node", bound=Hashable)
 
 NEAR_DISTANCE = 4
 """Bits of the 64-bit perceptual hash in which near-duplicates may differ."""
-
-_POPCOUNT = np.array([value.bit_count() for value in range(1 << 16)], dtype=np.uint8)
 
 
 def split(
@@ -62,20 +61,18 @@ def near_groups(
 ) -> tuple[tuple[str, ...], ...]:
     """Groups (two or more ids) linked by perceptual hashes at most ``distance`` bits apart.
 
-    Exact, by multi-index hashing (Norouzi, Punjani & Fleet, CVPR 2012): cut into
-    ``distance + 1`` bands, two such hashes are equal in at least one band, so only those that
-    share a band are compared.
+    The work is bounded: see :mod:`visdiff_local.images.hashes`.
     """
     ids = sorted(hashes)
     values = np.array([hashes[id_] for id_ in ids], dtype=np.uint64)
     unique, which = np.unique(values, return_inverse=True)
-    forest = Forest[int]()
-    for one, other in _close_pairs(unique, distance):
-        forest.join(one, other)
-    members: dict[int, list[str]] = {}
-    for id_, index in zip(ids, which.tolist(), strict=True):
-        members.setdefault(forest.root(index), []).append(id_)
-    return tuple(sorted(tuple(group) for group in members.values() if len(group) > 1))
+    # Equal hashes are linked here, so that a burst of them is one hash to compare.
+    order = np.argsort(which, kind="stable")
+    equal = np.flatnonzero(np.diff(which[order]) == 0)
+    same = np.stack([order[equal], order[equal + 1]], axis=1)
+    first = order[np.searchsorted(which[order], np.arange(len(unique)))] if len(ids) else order
+    close = (first[pairs] for pairs in close_pairs(unique, distance))
+    return tuple(tuple(ids[i] for i in group.tolist()) for group in groups(chain([same], close)))
 
 
 class Forest(Generic[Node]):
@@ -94,25 +91,6 @@ class Forest(Generic[Node]):
 
     def join(self, one: Node, other: Node) -> None:
         self._parent[self.root(other)] = self.root(one)
-
-
-def _close_pairs(unique: npt.NDArray[np.uint64], distance: int) -> Iterable[tuple[int, int]]:
-    """Index pairs of the sorted, distinct hashes that differ in at most ``distance`` bits."""
-    edges = np.linspace(0, 64, distance + 2).astype(int)
-    for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        band = (unique >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
-        order = np.argsort(band, kind="stable")
-        keys, codes = band[order], unique[order]
-        # In order of the band, equals are neighbours: compare each with the 1st, 2nd, … after it,
-        # until no two at that offset share the band.
-        left = np.arange(len(unique))
-        offset = 1
-        while len(left := left[left + offset < len(unique)]):
-            left = left[keys[left] == keys[left + offset]]
-            differing = (codes[left] ^ codes[left + offset]).view(np.uint16).reshape(-1, 4)
-            near = left[_POPCOUNT[differing].sum(axis=1) <= distance]
-            yield from zip(order[near].tolist(), order[near + offset].tolist(), strict=True)
-            offset += 1
 
 
 def _units(
