@@ -11,6 +11,7 @@ from typing import Any
 
 import tiny
 
+from visdiff_local.images import File
 from visdiff_local.models.pool import ModelHandle
 from visdiff_local.models.registry import BACKENDS
 from visdiff_local.models.specs import ModelSpec
@@ -93,4 +94,4 @@ def copied(name: str, place: Path) -> Path:
 def images() -> Sequence[ImageRef]:
     """Six pictures of three shapes."""
     paths = tiny.pictures(root() / "pictures")
-    return tuple(ImageRef(sha256(path.read_bytes()).hexdigest(), path) for path in paths)
+    return tuple(ImageRef(sha256(path.read_bytes()).hexdigest(), File(path)) for path in paths)

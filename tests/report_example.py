@@ -13,6 +13,7 @@ from visdiff_local import stats
 from visdiff_local.bench.scenes.drawing.render import render
 from visdiff_local.bench.scenes.pairs import Pair, make_pair
 from visdiff_local.config import RunConfig
+from visdiff_local.images import File
 from visdiff_local.measure import Measurement, compare_measured, measure
 from visdiff_local.pipeline.evidence import evidence, histogram
 from visdiff_local.pipeline.rankers.scores import Images
@@ -132,7 +133,7 @@ def _drawn(scenes: Sequence[object]) -> list[tuple[Measurement, bytes]]:
 
 def _refs(side: str, drawn: Sequence[tuple[Measurement, bytes]]) -> tuple[ImageRef, ...]:
     return tuple(
-        ImageRef(hashlib.sha256(jpeg).hexdigest(), Path(f"photos/{side}/{i:04d}.jpg"))
+        ImageRef(hashlib.sha256(jpeg).hexdigest(), File(Path(f"photos/{side}/{i:04d}.jpg")))
         for i, (_, jpeg) in enumerate(drawn)
     )
 
@@ -186,7 +187,7 @@ def _prevalence(
 
 def _summary(name: str, refs: Sequence[ImageRef], skipped: tuple[Skipped, ...]) -> SetSummary:
     half = len(refs) // 2
-    preview = tuple(Example(ref.id, str(ref.path), 0.0) for ref in refs[:24])
+    preview = tuple(Example.of(ref, 0.0) for ref in refs[:24])
     return SetSummary(name, len(refs), half, len(refs) - half, skipped, preview)
 
 

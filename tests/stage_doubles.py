@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from visdiff_local.images import File
 from visdiff_local.protocols import FloatArray
 from visdiff_local.types import Hypothesis, ImageRef, Provenance
 
 
 def ref(name: str, **fields: str) -> ImageRef:
-    return ImageRef(name, Path("/images") / f"{name}.png", **fields)
+    return ImageRef(name, File(Path("/images") / f"{name}.png"), **fields)
 
 
 def refs(prefix: str, n: int) -> list[ImageRef]:

@@ -25,8 +25,9 @@ from visdiff_local.errors import InputError
 from visdiff_local.images import (
     MAX_PIXELS,
     Facts,
-    FileStamp,
+    File,
     ImageSet,
+    Stamp,
     UnreadableImageError,
     crossing,
     decode,
@@ -76,12 +77,12 @@ class Memory:
     """Remembers in a dictionary."""
 
     def __init__(self) -> None:
-        self.known: dict[FileStamp, tuple[str, Facts]] = {}
+        self.known: dict[Stamp, tuple[str, Facts]] = {}
 
-    def recall(self, stamps: list[FileStamp], version: str) -> dict[FileStamp, tuple[str, Facts]]:
+    def recall(self, stamps: list[Stamp], version: str) -> dict[Stamp, tuple[str, Facts]]:
         return {stamp: self.known[stamp] for stamp in stamps if stamp in self.known}
 
-    def remember(self, items: list[tuple[FileStamp, str, Facts]], version: str) -> None:
+    def remember(self, items: list[tuple[Stamp, str, Facts]], version: str) -> None:
         self.known.update({stamp: (id_, facts) for stamp, id_, facts in items})
 
 
@@ -95,7 +96,7 @@ def test_a_folder_is_listed_deep_in_natural_order_and_other_files_are_counted(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     listed = ImageSet.from_folder(tmp_path)
-    names = [ref.path.relative_to(tmp_path).as_posix() for ref in listed.images]
+    names = [Path(ref.name).relative_to(tmp_path).as_posix() for ref in listed.images]
     assert names == ["deep/er/img1.jpeg", "img9.PNG", "img10.png"]
     assert listed.ignored == 2
     assert listed.name == tmp_path.name
@@ -161,16 +162,17 @@ def test_rows_of_a_table_are_chosen_by_group(tmp_path: Path, kind: str) -> None:
             "pair": ["001", "002", "003", "004", None],
         }
         parquet.write_table(pa.table(columns), table)
-    dogs = ImageSet.from_table(table, "dogs", paired_by="pair")
-    assert [(ref.path, ref.caption, ref.pair) for ref in dogs.images] == [
-        (tmp_path / "a/1.png", "a dog,\non grass", "001")
+    dogs = ImageSet.from_table(table, "dogs").requiring("pair")
+    assert [(ref.at, ref.caption) for ref in dogs.images] == [
+        (File(tmp_path / "a/1.png"), "a dog,\non grass")
     ]
+    assert [dogs.columns["pair"][0], len(dogs.columns["pair"])] == ["001", 1]
     assert [item.reason for item in dogs.skipped] == [
         "a URL: this program uses no network; download it and name the file",
-        "no value in the column 'pair' that pairs images",
+        "no value in the column 'pair'",
     ]
     cats = ImageSet.from_table(table, "cats")
-    assert [ref.path for ref in cats.images] == [tmp_path / "a/2.png"]
+    assert [ref.at for ref in cats.images] == [File(tmp_path / "a/2.png")]
     assert [item.reason for item in cats.skipped] == ["the path is empty"]
 
 
@@ -192,7 +194,7 @@ def test_rows_of_a_table_are_chosen_by_condition(
 ) -> None:
     (tmp_path / "t.csv").write_text(TABLE.replace("easy,,00", "none,,00"))
     chosen = ImageSet.from_table(tmp_path / "t.csv", condition)
-    assert [int(ref.path.stem) for ref in chosen.images] == rows
+    assert [int(Path(ref.name).stem) for ref in chosen.images] == rows
 
 
 @pytest.mark.parametrize(
@@ -365,8 +367,8 @@ def test_decoded_keeps_the_order_and_names_what_has_changed(tmp_path: Path) -> N
     pairs = list(decoded(refs[::-1], workers=3))
     assert [ref for ref, _ in pairs] == list(refs[::-1])
     for ref, image in pairs:
-        assert image.tobytes() == Image.open(ref.path).tobytes()
-    picture(99).save(refs[7].path)
+        assert image.tobytes() == Image.open(ref.at.open()).tobytes()
+    picture(99).save(refs[7].name)
     with pytest.raises(UnreadableImageError, match=r"img7\.png: changed while this ran"):
         list(decoded(refs))
 
@@ -374,7 +376,7 @@ def test_decoded_keeps_the_order_and_names_what_has_changed(tmp_path: Path) -> N
 def test_decoding_stops_when_its_reader_stops(tmp_path: Path) -> None:
     refs = read(ImageSet.from_folder(folder_of(tmp_path / "a", 12))).images.images
     for ref in refs[10:]:
-        ref.path.unlink()
+        Path(ref.name).unlink()
     stream = decoded(refs, workers=1)
     assert next(iter(stream))[0] == refs[0]
     stream.close()  # type: ignore[attr-defined]
@@ -392,7 +394,7 @@ def test_nothing_is_dropped_in_silence(tmp_path: Path) -> None:
     os.mkfifo(folder / "pipe.png")
     (folder / "note.txt").touch()
     found = read(ImageSet.from_folder(folder)).images
-    assert [ref.path.name for ref in found.images] == ["copy.png", "img1.png", "img2.png"]
+    assert [Path(ref.name).name for ref in found.images] == ["copy.png", "img1.png", "img2.png"]
     why = why_skipped(found)
     for name, (_, said) in UGLY.items():
         assert name.endswith(".eps") or said in why.pop(name)
@@ -427,7 +429,7 @@ def test_a_warm_run_reads_no_image_and_knows_the_same(tmp_path: Path) -> None:
     assert warm.read == 0
     assert (warm.images, warm.facts) == (cold.images, cold.facts)
     assert read(source, memory=memory, verify=True).read == 8
-    changed = source.images[3].path
+    changed = Path(source.images[3].name)
     picture(77).save(changed)
     os.utime(changed, ns=(1, 1))
     again = read(source, memory=memory)
@@ -459,8 +461,8 @@ def test_equal_bytes_in_both_sets_stay_in_both(tmp_path: Path) -> None:
 # --- splits ----------------------------------------------------------------------------------
 
 
-def refs_of(names: list[str], pairs: dict[str, str] | None = None) -> list[ImageRef]:
-    return [ImageRef(name, Path(name), pair=(pairs or {}).get(name)) for name in names]
+def refs_of(names: list[str]) -> list[ImageRef]:
+    return [ImageRef(name, File(Path(name))) for name in names]
 
 
 def ids(half: tuple[ImageRef, ...]) -> set[str]:
@@ -541,10 +543,10 @@ def test_tiny_sets(n: int) -> None:
 
 
 def test_pairs_and_near_duplicates_stay_on_one_side_of_both_sets() -> None:
-    a = refs_of([f"a{n}" for n in range(30)], {f"a{n}": str(n) for n in range(30)})
-    b = refs_of([f"b{n}" for n in range(30)], {f"b{n}": str(n) for n in range(30)})
+    a, b = (refs_of([f"{side}{n}" for n in range(30)]) for side in "ab")
     near = [("a0", "b7"), ("a1", "a2"), ("b2", "b3")]
-    half_a, half_b = split(a, b, rng=np.random.default_rng(0), near=near)
+    pairs = [(f"a{n}", f"b{n}") for n in range(30)]
+    half_a, half_b = split(a, b, rng=np.random.default_rng(0), near=near, together=pairs)
     explore = ids(half_a.explore) | ids(half_b.explore)
     for n in range(30):
         assert (f"a{n}" in explore) == (f"b{n}" in explore)
@@ -602,7 +604,7 @@ def test_near_groups_find_scaled_and_recompressed_copies_and_nothing_else(tmp_pa
         if number < 3:
             image.resize((96, 96)).save(tmp_path / "a" / f"{number}-copy.jpg", quality=70)
     found = read(ImageSet.from_folder(tmp_path / "a"))
-    names = {ref.id: ref.path.stem.split("-")[0] for ref in found.images.images}
+    names = {ref.id: Path(ref.name).stem.split("-")[0] for ref in found.images.images}
     groups = near_groups({id_: facts.phash for id_, facts in found.facts.items()})
     assert sorted(sorted({names[id_] for id_ in group}) for group in groups) == [
         ["0"],

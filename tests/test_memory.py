@@ -17,6 +17,7 @@ import torch
 from backend_cases import folder_of, images, spec_of
 
 from visdiff_local.errors import OutOfMemoryError
+from visdiff_local.images import File
 from visdiff_local.models import registry
 from visdiff_local.models.backends import open_clip
 from visdiff_local.models.backends.huggingface import vlm
@@ -373,7 +374,7 @@ def test_nothing_that_was_stored_is_lost(
 
 
 def refs(paths: Sequence[Path]) -> list[ImageRef]:
-    return [ImageRef(sha256(path.read_bytes()).hexdigest(), path) for path in paths]
+    return [ImageRef(sha256(path.read_bytes()).hexdigest(), File(path)) for path in paths]
 
 
 # ---- llama.cpp -----------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ from visdiff_local.pipeline.proposers.base import Asking
 from visdiff_local.pipeline.proposers.caption import from_captions
 from visdiff_local.pipeline.proposers.feature import from_features
 from visdiff_local.pipeline.proposers.image import GRID_COLUMNS, from_images
-from visdiff_local.pipeline.rankers.scores import Images
+from visdiff_local.pipeline.rankers.scores import Images, Pairs
+from visdiff_local.pipeline.split import paired
 from visdiff_local.types import Caption, ImageRef
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -133,13 +134,15 @@ def test_sampling_that_needs_an_embedder_says_so() -> None:
 
 
 def test_pairs_stay_together() -> None:
-    a = [ref(f"a{i}", pair=str(i)) for i in range(10)]
-    b = [ref(f"b{i}", pair=str(i)) for i in range(5, 15)]
-    (drawn,) = sampling.draw_pairs(a, b, size=4, rounds=1, rng=np.random.default_rng(0))
+    a, b = refs("a", 10), [ref(f"b{i}") for i in range(5, 15)]
+    labels = Pairs(*({image.id: image.id[1:] for image in side} for side in (a, b)))
+    pairs = paired(Images.of(a, b, labels))
+    assert [(x.id, y.id) for x, y in pairs] == [(f"a{i}", f"b{i}") for i in range(5, 10)]
+    (drawn,) = sampling.draw_pairs(pairs, size=4, rounds=1, rng=np.random.default_rng(0))
     assert len(drawn.a) == 4
-    assert [x.pair for x in drawn.a] == [y.pair for y in drawn.b]
+    assert [x.id[1:] for x in drawn.a] == [y.id[1:] for y in drawn.b]
     with pytest.raises(UsageError, match="paired"):
-        sampling.draw_pairs(refs("a", 3), b, size=2, rounds=1, rng=np.random.default_rng(0))
+        sampling.draw_pairs([], size=2, rounds=1, rng=np.random.default_rng(0))
 
 
 # --- captions ---------------------------------------------------------------------------------
@@ -220,13 +223,13 @@ def test_a_side_without_captions_is_not_asked_about() -> None:
 
 
 def test_paired_captions_stand_side_by_side() -> None:
-    a = [ref(f"a{i}", pair=str(i)) for i in range(3)]
-    b = [ref(f"b{i}", pair=str(i)) for i in range(3)]
-    samples = sampling.draw_pairs(a, b, size=3, rounds=1, rng=np.random.default_rng(0))
+    a, b = refs("a", 3), refs("b", 3)
+    pairs = list(zip(a, b, strict=True))
+    samples = sampling.draw_pairs(pairs, size=3, rounds=1, rng=np.random.default_rng(0))
     llm = Words(complete=lambda prompt: "* borders")
     said = captions_of(a, "x") | captions_of(b, "y")
     from_captions(samples, said, llm, Asking(paired=True, goal="style"))
-    first = samples[0].a[0].pair
+    first = samples[0].a[0].id[1:]
     assert f"1. A: x a{first}\n   B: y b{first}\n" in llm.asked[0]
     assert f"1. A: y b{first}\n   B: x a{first}\n" in llm.asked[1]
     assert "cares about this: style" in llm.asked[0]

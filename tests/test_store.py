@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visdiff_local.errors import StoreError, WeightsError
-from visdiff_local.images import Facts, FileStamp
+from visdiff_local.images import Facts, File, Stamp
 from visdiff_local.protocols import (
     Captioner,
     Embedder,
@@ -59,7 +59,7 @@ def ids(count: int, first: int = 0) -> list[str]:
 
 
 def refs(count: int) -> list[ImageRef]:
-    return [ImageRef(id_, Path(f"/none/{id_}")) for id_ in ids(count)]
+    return [ImageRef(id_, File(Path(f"/none/{id_}"))) for id_ in ids(count)]
 
 
 def vector_of(id_: str) -> FloatArray:
@@ -214,7 +214,7 @@ def _facts(n: int) -> Facts:
 
 
 def test_files_are_recalled_by_path_size_and_time_alone(store: Store) -> None:
-    stamps = [FileStamp(os.fsdecode(b"/x/caf\xe9\n%d.png" % n), n, 10**18 + n) for n in range(1200)]
+    stamps = [Stamp(os.fsdecode(b"/x/caf\xe9\n%d.png" % n), n, 10**18 + n) for n in range(1200)]
     items = [(stamps[n], id_, _facts(n)) for n, id_ in enumerate(ids(1200))]
     store.files.remember(items, "v1")
     found = store.files.recall(stamps, "v1")
@@ -227,7 +227,7 @@ def test_files_are_recalled_by_path_size_and_time_alone(store: Store) -> None:
 
 
 def test_a_damaged_row_never_gives_another_image(tmp_path: Path) -> None:
-    stamps = [FileStamp(f"/x/{n}.png", n, 4) for n in range(2)]
+    stamps = [Stamp(f"/x/{n}.png", n, 4) for n in range(2)]
     one, other = (bytes.fromhex(id_) for id_ in ids(2))
     with Store(tmp_path) as store:
         items = [(stamps[n], id_, _facts(n)) for n, id_ in enumerate(ids(2))]
@@ -862,7 +862,9 @@ def test_answers_are_not_stored_under_another_models_name(store: Store) -> None:
 
 def test_images_that_were_not_read_are_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="no content id"):
-        CachedCaptioner(Fake, "f", store, Counter()).caption([ImageRef("", Path("x.png"))], "p")
+        CachedCaptioner(Fake, "f", store, Counter()).caption(
+            [ImageRef("", File(Path("x.png")))], "p"
+        )
 
 
 def test_importing_the_store_imports_no_faiss() -> None:

@@ -18,6 +18,14 @@ class InputError(VisdiffError):
     """The images, tables or labels cannot be used as given."""
 
 
+class UnreadableImageError(InputError):
+    """These bytes cannot be used as an image; ``reason`` in a few words."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
 class ProblemsError(UsageError):
     """Several things are wrong with one file or configuration; all are reported together."""
 

@@ -56,8 +56,8 @@ def configured(**options: Any) -> RunConfig:
 def image_sets(config: RunConfig) -> tuple[ImageSet, ImageSet]:
     """A and B as the configuration names them; their files are listed, not read."""
     return (
-        ImageSet.open(config.a, config.where_a, paired_by=config.paired_by),
-        ImageSet.open(config.b, config.where_b, paired_by=config.paired_by),
+        ImageSet.open(config.a, config.where_a),
+        ImageSet.open(config.b, config.where_b),
     )
 
 

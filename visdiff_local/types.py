@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
 
 Direction = Literal["a", "b"]
 """Which set a hypothesis is more true of."""
@@ -21,16 +20,58 @@ Conclusion = Literal[
 """What a run as a whole says of its two sets."""
 
 
+class Stamp(NamedTuple):
+    """An image's source as the file system knows it; the same stamp is taken to be the same bytes.
+
+    ``path`` is a file's, with the member, row, frame or box behind it where the image is a part.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+class Locator(Protocol):
+    """Where the bytes of an image are: a file, a member of an archive, a row of a table, memory.
+
+    Frozen, hashable and small; one belongs to each image. Nothing outside ``images`` assumes that
+    there is a path. All of it raises :class:`~visdiff_local.errors.UnreadableImageError`.
+    """
+
+    @property
+    def name(self) -> str:
+        """What people see: text that any terminal and any JSON can hold."""
+
+    @property
+    def part(self) -> str:
+        """Which part of the bytes is the image (a frame, a box); "" where it is all of them."""
+
+    def read(self) -> bytes:
+        """The bytes of the file or member, whole also where ``part`` names a part of them."""
+
+    def open(self) -> BinaryIO:
+        """The same bytes as a seekable stream."""
+
+    def stamp(self) -> Stamp:
+        """Size and age, without reading."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """One image file. ``id`` is the sha256 (hex) of its bytes: a moved or renamed file keeps it."""
+    """One image: bytes with a name and where they came from.
+
+    ``id`` is the sha256 (hex) of its bytes: a moved or renamed image keeps it. It is "" while the
+    image is listed and not yet read.
+    """
 
     id: str
-    path: Path
+    at: Locator
     caption: str | None = None
     """A caption that came with the image, in a table; no captioner is asked then."""
-    pair: str | None = None
-    """What this image is paired by (``--paired-by``), the same value in A and in B."""
+
+    @property
+    def name(self) -> str:
+        return self.at.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +121,14 @@ class Example:
 
     id: str
     path: str
+    """Its name, as it is shown."""
     score: float
+    source: ImageRef | None = field(default=None, compare=False, repr=False)
+    """The image itself, while the run lasts; ``run.json`` does not hold it."""
+
+    @classmethod
+    def of(cls, ref: ImageRef, score: float) -> "Example":
+        return cls(ref.id, ref.name, score, ref)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def main() -> None:
         model = embedder(options.layers, options.width)
         absent = embedder(1, 64)
         absent.network.encode_image = no_model
-        tensors = [model.preprocess(decode(ref.path, size_hint=2 * INPUT)) for ref in refs]
+        tensors = [model.preprocess(decode(ref.at, size_hint=2 * INPUT)) for ref in refs]
         together = model.embed_images(refs)
         np.testing.assert_allclose(model.embed_images(refs[:3]), together[:3], atol=1e-5)
         parts: dict[str, Callable[[], object]] = {
@@ -65,7 +65,7 @@ def on_all_cores(refs: tuple[ImageRef, ...], preprocess: Callable[[Any], Any]) -
     """Each file read, decoded and made ready for the model; nothing ordered, checked or kept."""
 
     def one(ref: ImageRef) -> None:
-        preprocess(decode(ref.path, size_hint=2 * INPUT))
+        preprocess(decode(ref.at, size_hint=2 * INPUT))
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for _ in pool.map(one, refs):

@@ -304,6 +304,7 @@ def pictures(folder: Path, count: int) -> list[Any]:
     import numpy as np
     from PIL import Image
 
+    from visdiff_local.images import File
     from visdiff_local.types import ImageRef
 
     folder.mkdir(parents=True)
@@ -313,14 +314,14 @@ def pictures(folder: Path, count: int) -> list[Any]:
         path = folder / f"{number:05d}.jpg"
         coarse = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
         coarse.resize((512, 512), Image.Resampling.BICUBIC).save(path, quality=90)
-        refs.append(ImageRef(hashlib.sha256(path.read_bytes()).hexdigest(), path))
+        refs.append(ImageRef(hashlib.sha256(path.read_bytes()).hexdigest(), File(path)))
     return refs
 
 
 def opened(ref: Any) -> Any:
     from PIL import Image
 
-    return Image.open(ref.path).convert("RGB")
+    return Image.open(ref.at.open()).convert("RGB")
 
 
 def batches(items: Sequence[Any], size: int) -> list[list[Any]]:

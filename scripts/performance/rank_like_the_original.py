@@ -25,6 +25,7 @@ from rank_million import MODEL, Texts, direction
 from scipy.stats import ttest_ind
 from sklearn.metrics import roc_auc_score
 
+from visdiff_local.images import File
 from visdiff_local.pipeline import verdicts
 from visdiff_local.pipeline.rankers.clip import clip
 from visdiff_local.pipeline.rankers.scores import Images, Scores
@@ -39,7 +40,7 @@ def main() -> None:
     vectors = rng.standard_normal((options.images, options.dimension)).astype(np.float32)
     vectors[::2] += 0.5 * direction("0", options.dimension)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    refs = [ImageRef(rng.bytes(32).hex(), Path(f"{i}.jpg")) for i in range(options.images)]
+    refs = [ImageRef(rng.bytes(32).hex(), File(Path(f"{i}.jpg"))) for i in range(options.images)]
     with tempfile.TemporaryDirectory() as made:
         ours, found = in_one_pass(Path(made), refs, vectors, options.hypotheses)
         some, expected = one_at_a_time(Path(made), refs, vectors, options.slow)
@@ -83,12 +84,12 @@ def one_at_a_time(
     cache = sqlite3.connect(folder / "cache.sqlite")
     cache.execute("CREATE TABLE cache (key TEXT PRIMARY KEY, value TEXT)")
     rows = (
-        (_key(str(ref.path)), json.dumps(vector.tolist()))
+        (_key(ref.name), json.dumps(vector.tolist()))
         for ref, vector in zip(refs, vectors, strict=True)
     )
     cache.executemany("INSERT INTO cache VALUES (?, ?)", rows)
     cache.commit()
-    paths = [str(ref.path) for ref in refs]
+    paths = [ref.name for ref in refs]
     a, b = paths[::2], paths[1::2]
     areas, seconds = [], Seconds()
     with timed(seconds):

@@ -23,6 +23,7 @@ import numpy as np
 from _shared import Seconds, best, peak_anonymous_mib, timed
 from sklearn.metrics import roc_auc_score
 
+from visdiff_local.images import File
 from visdiff_local.pipeline import verdicts
 from visdiff_local.pipeline.rankers.clip import clip
 from visdiff_local.pipeline.rankers.scores import Images, Scores
@@ -84,7 +85,7 @@ def make(folder: Path, images: int, dimension: int) -> None:
 def measure(folder: Path, images: int, hypotheses: int, dimension: int) -> None:
     """Ranks growing parts of the images and prints what it took; in a process of its own."""
     path = folder / "image"
-    refs = [ImageRef(name, path) for name in (folder / "ids").read_text().split()]
+    refs = [ImageRef(name, File(path)) for name in (folder / "ids").read_text().split()]
     tested = [
         Hypothesis(f"thing {i}", "ab"[i % 2], Provenance("user", 0)) for i in range(hypotheses)
     ]

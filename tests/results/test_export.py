@@ -26,7 +26,7 @@ def test_a_table_is_one_that_run_takes_again(run: Path, tmp_path: Path, suffix: 
     place = export(run, str(tmp_path / f"x.{suffix}"), Choice())
     for side in ("a", "b"):
         again = ImageSet.from_table(place, side)
-        assert [ref.path for ref in again.images][:4] == [
+        assert [Path(ref.name) for ref in again.images][:4] == [
             tmp_path / "photos" / side / f"{i:03}.png" for i in range(4)
         ]
     assert ImageSet.from_table(place, "a").images[0].caption == '=a hat, "quoted"\nand more'

@@ -249,9 +249,14 @@ def _pool(folder: str | None, images: int, seed: int, workspace: Path) -> list[P
         from visdiff_local.bench.null import draw_pool
 
         return draw_pool(images, seed, workspace / "pictures")
-    from visdiff_local.images import ImageSet
+    from visdiff_local.errors import UsageError
+    from visdiff_local.images import File, ImageSet
 
-    return [ref.path for ref in ImageSet.open(folder).images]
+    places = [ref.at for ref in ImageSet.open(folder).images]
+    files = [at.path for at in places if isinstance(at, File) and not at.part]
+    if len(files) < len(places):
+        raise UsageError(f"{folder}: this benchmark deals out image files; name a folder of them")
+    return files
 
 
 def _show(suite: str, rows: "list[Row]", as_json: bool) -> None:

@@ -1,16 +1,13 @@
 """Images: which files make up a set, what their bytes say, and which half each belongs to."""
 
-from visdiff_local.images.decoders.pillow import (
-    MAX_PIXELS,
-    UnreadableImageError,
-    decode,
-    decoded,
-    shown,
-)
+from visdiff_local.errors import UnreadableImageError
+from visdiff_local.images.covariates import FOLDER, Cell, Column, Covariates
+from visdiff_local.images.decoders.pillow import MAX_PIXELS, decode, decoded
+from visdiff_local.images.locators import File, Memory
+from visdiff_local.images.names import shown
 from visdiff_local.images.reading import (
     Facts,
     FileMemory,
-    FileStamp,
     Measured,
     ReadSet,
     read_set,
@@ -19,16 +16,24 @@ from visdiff_local.images.reading import (
 from visdiff_local.images.sources.open import ImageSet
 from visdiff_local.images.splits import NEAR_DISTANCE, crossing, near_groups, split
 from visdiff_local.system.threads import default_workers
+from visdiff_local.types import Locator, Stamp
 
 __all__ = [
+    "FOLDER",
     "MAX_PIXELS",
     "NEAR_DISTANCE",
+    "Cell",
+    "Column",
+    "Covariates",
     "Facts",
+    "File",
     "FileMemory",
-    "FileStamp",
     "ImageSet",
+    "Locator",
     "Measured",
+    "Memory",
     "ReadSet",
+    "Stamp",
     "UnreadableImageError",
     "crossing",
     "decode",

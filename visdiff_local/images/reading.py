@@ -1,41 +1,26 @@
 """Reading a set: each file once, for its hash, its pixels and its measurements together.
 
-What was read is remembered by path, size and modification time, so that a warm run opens no image.
+What was read is remembered by name, size and modification time, so that a warm run opens no image.
 Accepted for that speed: a file that is rewritten with the same size within one tick of the file
 system's clock looks unchanged (``verify=True`` reads all files again).
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from PIL import Image
 
-from visdiff_local.errors import InputError
-from visdiff_local.images.decoders.pillow import (
-    UnreadableImageError,
-    decode_with_format,
-    read_bytes,
-    shown,
-)
+from visdiff_local.errors import InputError, UnreadableImageError
+from visdiff_local.images.decoders.pillow import decode_with_format
 from visdiff_local.images.sources.open import ImageSet
 from visdiff_local.system.threads import ahead
-from visdiff_local.types import ImageRef, Skipped
+from visdiff_local.types import ImageRef, Locator, Skipped, Stamp
 
 _REMEMBER_EVERY = 256
 """Files between two writes: what an interrupted run loses at most."""
 _NAMED_REASONS = 5
-
-
-class FileStamp(NamedTuple):
-    """A file as the file system knows it; the same stamp is taken to be the same bytes."""
-
-    path: str
-    size: int
-    mtime_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +53,10 @@ class FileMemory(Protocol):
     """Remembers what was read; the store is one. ``version`` names the measuring function."""
 
     def recall(
-        self, stamps: Sequence[FileStamp], version: str
-    ) -> Mapping[FileStamp, tuple[str, Facts]]: ...
+        self, stamps: Sequence[Stamp], version: str
+    ) -> Mapping[Stamp, tuple[str, Facts]]: ...
 
-    def remember(self, items: Sequence[tuple[FileStamp, str, Facts]], version: str) -> None: ...
+    def remember(self, items: Sequence[tuple[Stamp, str, Facts]], version: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,23 +94,25 @@ def read_set(
     """
     tell = progress or (lambda count: None)
     skipped = list(source.skipped)
-    known: dict[Path, tuple[str, Facts]] = {}
+    known: dict[Locator, tuple[str, Facts]] = {}
     stamped = _stamps(source.images, skipped)
     tell(len(source.images) - len(stamped))
     if memory is not None and not verify:
         recalled = memory.recall(list(stamped.values()), version)
-        known = {path: recalled[stamp] for path, stamp in stamped.items() if stamp in recalled}
+        known = {at: recalled[stamp] for at, stamp in stamped.items() if stamp in recalled}
         tell(len(known))
-    unread = {path: stamp for path, stamp in stamped.items() if path not in known}
+    unread = {at: stamp for at, stamp in stamped.items() if at not in known}
     for batch in _read(unread, measure, skipped, workers, tell):
-        known.update({Path(stamp.path): (id_, facts) for stamp, id_, facts in batch})
+        known.update({at: (id_, facts) for at, _, id_, facts in batch})
         if memory is not None:
-            memory.remember(batch, version)
-    images = _each_once(source.images, known, skipped)
-    if not images:
+            memory.remember([item[1:] for item in batch], version)
+    places = _each_once(source.images, known, skipped)
+    if not places:
         raise InputError(_nothing_left(source.name, skipped))
-    facts = {ref.id: known[ref.path][1] for ref in images}
-    kept = replace(source, images=tuple(images), skipped=tuple(skipped))
+    chosen = [source.images[place] for place in places]
+    images = tuple(replace(ref, id=known[ref.at][0]) for ref in chosen)
+    facts = {ref.id: known[ref.at][1] for ref in images}
+    kept = replace(source.keeping(places, images), skipped=tuple(skipped))
     return ReadSet(kept, facts, len(unread))
 
 
@@ -134,43 +121,41 @@ def shared_ids(a: ImageSet, b: ImageSet) -> tuple[str, ...]:
     return tuple(sorted({ref.id for ref in a.images} & {ref.id for ref in b.images}))
 
 
-def _stamps(refs: Sequence[ImageRef], skipped: list[Skipped]) -> dict[Path, FileStamp]:
-    """A stamp for each file that is there; a file listed twice has one."""
-    stamped: dict[Path, FileStamp] = {}
+def _stamps(refs: Sequence[ImageRef], skipped: list[Skipped]) -> dict[Locator, Stamp]:
+    """A stamp for each image that is there; one that is listed twice has one."""
+    stamped: dict[Locator, Stamp] = {}
     for ref in refs:
-        try:
-            facts = ref.path.stat()
-        except (OSError, ValueError) as error:
-            missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-            why = "no such file" if missing else f"cannot be read: {error}"
-            skipped.append(Skipped(shown(ref.path), why))
+        if ref.at in stamped:
             continue
-        stamped[ref.path] = FileStamp(os.fspath(ref.path), facts.st_size, facts.st_mtime_ns)
+        try:
+            stamped[ref.at] = ref.at.stamp()
+        except UnreadableImageError as error:
+            skipped.append(Skipped(ref.name, error.reason))
     return stamped
 
 
 def _read(
-    unread: Mapping[Path, FileStamp],
+    unread: Mapping[Locator, Stamp],
     measure: Measure,
     skipped: list[Skipped],
     workers: int | None,
     tell: Callable[[int], None],
-) -> Iterator[list[tuple[FileStamp, str, Facts]]]:
+) -> Iterator[list[tuple[Locator, Stamp, str, Facts]]]:
     """Batches of what was read; what could not be goes to ``skipped``."""
 
-    def work(path: Path) -> tuple[str, Facts] | UnreadableImageError:
+    def work(at: Locator) -> tuple[str, Facts] | UnreadableImageError:
         try:
-            return _read_one(path, measure)
+            return _read_one(at, measure)
         except UnreadableImageError as error:
             return error
 
-    batch: list[tuple[FileStamp, str, Facts]] = []
-    for path, result in ahead(work, unread, workers=workers):
+    batch: list[tuple[Locator, Stamp, str, Facts]] = []
+    for at, result in ahead(work, unread, workers=workers):
         tell(1)
         if isinstance(result, UnreadableImageError):
-            skipped.append(Skipped(shown(path), result.reason))
+            skipped.append(Skipped(at.name, result.reason))
             continue
-        batch.append((unread[path], *result))
+        batch.append((at, unread[at], *result))
         if len(batch) == _REMEMBER_EVERY:
             yield batch
             batch = []
@@ -178,8 +163,8 @@ def _read(
         yield batch
 
 
-def _read_one(path: Path, measure: Measure) -> tuple[str, Facts]:
-    raw = read_bytes(path)
+def _read_one(at: Locator, measure: Measure) -> tuple[str, Facts]:
+    raw = at.read()
     image, format_name = decode_with_format(raw)
     measured = measure(image, raw)
     facts = Facts(
@@ -194,23 +179,25 @@ def _read_one(path: Path, measure: Measure) -> tuple[str, Facts]:
 
 def _each_once(
     refs: Sequence[ImageRef],
-    known: Mapping[Path, tuple[str, Facts]],
+    known: Mapping[Locator, tuple[str, Facts]],
     skipped: list[Skipped],
-) -> list[ImageRef]:
-    """The readable images with their ids, each id once; the others are listed as skipped."""
+) -> list[int]:
+    """Places of the readable images, each id once; the others are listed as skipped."""
     first: dict[str, ImageRef] = {}
-    for ref in refs:
-        if ref.path not in known:
+    places = []
+    for place, ref in enumerate(refs):
+        if ref.at not in known:
             continue
-        id_ = known[ref.path][0]
+        id_ = known[ref.at][0]
         if id_ in first:
-            original = first[id_].path
-            same = f"the same bytes as {shown(original)}"
-            why = "listed twice" if original == ref.path else same
-            skipped.append(Skipped(shown(ref.path), why))
+            original = first[id_]
+            same = f"the same bytes as {original.name}"
+            why = "listed twice" if original.at == ref.at else same
+            skipped.append(Skipped(ref.name, why))
             continue
-        first[id_] = replace(ref, id=id_)
-    return list(first.values())
+        first[id_] = ref
+        places.append(place)
+    return places
 
 
 def _nothing_left(name: str, skipped: Sequence[Skipped]) -> str:

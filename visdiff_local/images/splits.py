@@ -25,20 +25,25 @@ def split(
     *,
     rng: np.random.Generator,
     near: Iterable[Collection[str]] = (),
+    together: Iterable[Collection[str]] = (),
 ) -> tuple[Split, Split]:
     """Halves of A and of B, as even as the groups allow; a function of ids and ``rng`` alone.
 
     Where keeping near-duplicates together would leave a half empty (a set that is all one burst),
-    they are torn apart, and then pairs; :func:`crossing` tells. A set of one image has it in both
-    halves. Each half is sorted by id.
+    they are torn apart, and then what is ``together``; :func:`crossing` tells. A set of one image
+    has it in both halves. Each half is sorted by id.
 
     Args:
-        near: groups of image ids that belong together, such as those of :func:`near_groups`.
+        near: groups of ids of images that are nearly the same, such as those of
+            :func:`near_groups`.
+        together: groups of ids that a column says belong together, such as pairs; within a set or
+            across both.
     """
-    groups = [sorted(group) for group in near]
+    alike = [sorted(group) for group in near]
+    bound = [sorted(group) for group in together]
     seed = int(rng.integers(2**63))
-    for with_near, with_pairs in ((groups, True), ([], True), ([], False)):
-        units = _units(a, b, with_near, with_pairs)
+    for bonds in ([*alike, *bound], bound, []):
+        units = _units(a, b, bonds)
         explore = _halve(units, np.random.default_rng(seed))
         halves = _in_halves(a, explore), _in_halves(b, explore)
         if all(half.explore and half.validate for half in halves):
@@ -94,20 +99,17 @@ class Forest(Generic[Node]):
 
 
 def _units(
-    a: Sequence[ImageRef], b: Sequence[ImageRef], near: Iterable[Sequence[str]], pairs: bool
+    a: Sequence[ImageRef], b: Sequence[ImageRef], groups: Iterable[Sequence[str]]
 ) -> list[tuple[list[str], float, float]]:
     """What stays together: (ids, its share of A, its share of B), in an order set by ids alone."""
-    forest = Forest[tuple[str, str]]()
-    for group in near:
+    forest = Forest[str]()
+    for group in groups:
         for id_ in group[1:]:
-            forest.join(("id", group[0]), ("id", id_))
-    for ref in (*a, *b):
-        if pairs and ref.pair is not None:
-            forest.join(("pair", ref.pair), ("id", ref.id))
-    members: dict[tuple[str, str], list[str]] = {}
+            forest.join(group[0], id_)
+    members: dict[str, list[str]] = {}
     in_a, in_b = {ref.id for ref in a}, {ref.id for ref in b}
     for id_ in sorted(in_a | in_b):
-        members.setdefault(forest.root(("id", id_)), []).append(id_)
+        members.setdefault(forest.root(id_), []).append(id_)
     return [
         (ids, sum(i in in_a for i in ids) / len(in_a), sum(i in in_b for i in ids) / len(in_b))
         for ids in sorted(members.values())

@@ -68,6 +68,4 @@ def _in_turns(first: Order, second: Order, shown: int) -> list[int]:
 
 
 def _examples(order: Iterable[int], scores: FloatArray, images: Images) -> tuple[Example, ...]:
-    return tuple(
-        Example(images.refs[i].id, str(images.refs[i].path), float(scores[i])) for i in order
-    )
+    return tuple(Example.of(images.refs[i], float(scores[i])) for i in order)

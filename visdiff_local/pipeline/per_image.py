@@ -6,7 +6,6 @@ from typing import Any, Literal
 import numpy as np
 
 from visdiff_local.config import RunConfig
-from visdiff_local.images import shown
 from visdiff_local.measure import ATTRIBUTES
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.propose import clip
@@ -53,7 +52,7 @@ def _facts(
     refs, more = images.refs, [None] * len(out)
     halves = _halves(refs, folds)
     alone = _without_partner(refs, halves, folds) if config.paired_by else set()
-    paths = [shown(ref.path) for ref in refs] + [skipped.path for _, skipped in out]
+    paths = [ref.name for ref in refs] + [skipped.path for _, skipped in out]
     captions = [ref.caption or roles.captions.get(ref.id) for ref in refs]
     return {
         "id": [ref.id for ref in refs] + more,
@@ -63,7 +62,7 @@ def _facts(
         "half": halves + more,
         "cluster": [None] * len(refs) + more,
         "stratum": [None] * len(refs) + more,
-        "pair": [ref.pair for ref in refs] + more,
+        "pair": [*(images.pairs or [None] * len(refs)), *more],
         "caption": captions + more,
         "used": [place not in alone for place in range(len(refs))] + [False] * len(out),
         "reason": [

@@ -17,7 +17,7 @@ from visdiff_local.pipeline.proposers.refine import refine
 from visdiff_local.pipeline.rankers import scores
 from visdiff_local.pipeline.rankers.clip import clip as clip_ranker
 from visdiff_local.pipeline.rankers.scores import Images, ScoreFunction
-from visdiff_local.pipeline.split import Fold, sides
+from visdiff_local.pipeline.split import Fold, paired, sides
 from visdiff_local.protocols import FloatArray, Role
 from visdiff_local.types import Caption, Direction, Hypothesis, ImageRef, Provenance
 
@@ -107,7 +107,7 @@ def _samples(
     a, b = sides(explore)
     size, rounds = config.samples, config.rounds
     if config.paired_by:
-        return sampling.draw_pairs(a, b, size=size, rounds=rounds, rng=rng)
+        return sampling.draw_pairs(paired(explore), size=size, rounds=rounds, rng=rng)
     if config.sampling == "random":
         return sampling.draw(a, b, size=size, rounds=rounds, rng=rng)
     with roles.stage("embed", len(a) + len(b)):

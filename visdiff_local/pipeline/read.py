@@ -12,7 +12,7 @@ from visdiff_local.images import (
 )
 from visdiff_local.measure import ATTRIBUTES, Measurement, measure, near_duplicates
 from visdiff_local.pipeline.models import RunModels
-from visdiff_local.pipeline.rankers.scores import Images
+from visdiff_local.pipeline.rankers.scores import Images, Pairs
 from visdiff_local.types import ImageRef
 
 FEW = 20
@@ -29,9 +29,12 @@ class Sets:
     facts: dict[str, Facts]
     near: tuple[tuple[str, ...], ...] = ()
 
+    pairs: Pairs | None = None
+    """Which images of A and B belong together (``--paired-by``)."""
+
     @property
     def everything(self) -> Images:
-        return Images.of(self.a.images, self.b.images)
+        return Images.of(self.a.images, self.b.images, self.pairs)
 
     def measurements(self, images: Sequence[ImageRef]) -> list[Measurement]:
         """What was measured on each of these images."""
@@ -45,7 +48,13 @@ class Sets:
 
 
 def both(a: ImageSet, b: ImageSet, config: RunConfig, roles: RunModels) -> Sets:
-    """Reads what the store does not know yet; raises :class:`InputError` when a set is empty."""
+    """Reads what the store does not know yet.
+
+    Raises:
+        InputError: a set is empty, or lacks the column that an option names.
+    """
+    if config.paired_by is not None:
+        a, b = a.requiring(config.paired_by), b.requiring(config.paired_by)
     with roles.stage("read", len(a.images) + len(b.images)):
         one, other = (
             read_set(
@@ -60,7 +69,13 @@ def both(a: ImageSet, b: ImageSet, config: RunConfig, roles: RunModels) -> Sets:
         )
     facts = {**one.facts, **other.facts}
     sets = Sets(one.images, other.images, facts)
-    return replace(sets, near=_near(sets))
+    return replace(sets, near=_near(sets), pairs=_pairs(sets, config))
+
+
+def _pairs(sets: Sets, config: RunConfig) -> Pairs | None:
+    if config.paired_by is None:
+        return None
+    return Pairs(*(side.covariates.labels(config.paired_by) for side in (sets.a, sets.b)))
 
 
 def _near(sets: Sets) -> tuple[tuple[str, ...], ...]:

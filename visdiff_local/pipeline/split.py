@@ -33,9 +33,10 @@ def folds(sets: Sets, config: RunConfig, rng: np.random.Generator) -> tuple[Fold
     The user's own hypotheses have seen no image, and the paper splits nothing: both are tested on
     all images, and the halves serve for thresholds only.
     """
-    half_a, half_b = split(sets.a.images, sets.b.images, rng=rng, near=sets.near)
-    first = Images.of(half_a.explore, half_b.explore)
-    second = Images.of(half_a.validate, half_b.validate)
+    together = () if sets.pairs is None else sets.pairs.groups
+    half_a, half_b = split(sets.a.images, sets.b.images, rng=rng, near=sets.near, together=together)
+    first = Images.of(half_a.explore, half_b.explore, sets.pairs)
+    second = Images.of(half_a.validate, half_b.validate, sets.pairs)
     if config.stats == "paper" or config.hypotheses:
         whole = sets.everything
         return (Fold(whole, tested(whole, config), first, second),)
@@ -59,14 +60,22 @@ def tested(images: Images, config: RunConfig) -> Images:
     in the same order on both sides."""
     if config.paired_by is None:
         return images
-    a, b = sides(images)
-    partners: dict[str | None, list[ImageRef]] = defaultdict(list)
-    for ref in b:
-        partners[ref.pair].append(ref)
-    pairs = [(ref, partners[ref.pair].pop(0)) for ref in a if partners[ref.pair]]
+    pairs = paired(images)
     if not pairs:
         raise InputError(
             f"--paired-by {config.paired_by}: no image of A has the same value there as one of B "
             "(it is a column of a table: visdiff-local run TABLE --a … --b … --paired-by COLUMN)"
         )
     return Images.of([ref for ref, _ in pairs], [ref for _, ref in pairs])
+
+
+def paired(images: Images) -> list[tuple[ImageRef, ImageRef]]:
+    """Images of A with their partners in B, each in one pair at most, in A's order."""
+    a: list[tuple[str, ImageRef]] = []
+    b: dict[str, list[ImageRef]] = defaultdict(list)
+    for ref, is_a, label in zip(images.refs, images.is_a.tolist(), images.pairs, strict=True):
+        if label is not None and is_a:
+            a.append((label, ref))
+        elif label is not None:
+            b[label].append(ref)
+    return [(ref, b[label].pop(0)) for label, ref in a if b[label]]

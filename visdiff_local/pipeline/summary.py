@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from visdiff_local.images import ImageSet, shown
+from visdiff_local.images import ImageSet
 from visdiff_local.pipeline.read import Sets
 from visdiff_local.pipeline.split import Fold
 from visdiff_local.types import Duplicates, Example, SetSummary
@@ -18,7 +18,7 @@ def of_set(source: ImageSet, of_a: bool, folds: Sequence[Fold]) -> SetSummary:
     explore, validate = (int((half.is_a == of_a).sum()) for half in halves)
     step = max(1, len(source.images) / PREVIEW)
     places = sorted({int(step * i) for i in range(min(PREVIEW, len(source.images)))})
-    preview = tuple(Example(source.images[i].id, shown(source.images[i].path), 0.0) for i in places)
+    preview = tuple(Example.of(source.images[i], 0.0) for i in places)
     return SetSummary(source.name, len(source.images), explore, validate, source.skipped, preview)
 
 
@@ -31,7 +31,7 @@ def duplicates(sets: Sets) -> tuple[Duplicates, ...]:
     in_a = {ref.id for ref in sets.a.images}
     in_b = {ref.id for ref in sets.b.images}
     for ref in (*sets.a.images, *sets.b.images):
-        where[ref.id].append(shown(ref.path))
+        where[ref.id].append(ref.name)
     exact = tuple(Duplicates(tuple(where[i]), exact=True, across=True) for i in sets.shared)
     near = tuple(
         Duplicates(

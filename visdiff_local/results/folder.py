@@ -18,7 +18,7 @@ from visdiff_local.results.report import write_report
 from visdiff_local.store import Store, keys
 from visdiff_local.system.files import write_whole
 from visdiff_local.system.progress import Progress
-from visdiff_local.types import Example, ImageTable, RunResult
+from visdiff_local.types import Example, ImageRef, ImageTable, RunResult
 
 THUMBNAILS = "thumbnails"
 SIDE = 224
@@ -54,7 +54,7 @@ def write(
 
 def thumbnails(result: RunResult, store: Store, progress: Progress) -> dict[str, bytes]:
     """JPEGs by image id of all images that the result shows; read from the store where it can."""
-    shown = {example.id: example.path for example in _shown(result)}
+    shown = {example.id: example.source for example in _shown(result)}
     names = dict(zip(shown, keys.keys("thumbnail", shown, model=_KIND, prompt=""), strict=True))
     known = store.records.get_many("thumbnail", list(names.values()))
     found = {
@@ -62,14 +62,14 @@ def thumbnails(result: RunResult, store: Store, progress: Progress) -> dict[str,
         for identity, name in names.items()
         if name in known
     }
-    missing = {identity: path for identity, path in shown.items() if identity not in found}
+    missing = {identity: ref for identity, ref in shown.items() if ref and identity not in found}
     if not missing:
         return found
     progress.start("thumbnails", len(missing))
     drawn = {}
-    for identity, path in missing.items():
+    for identity, ref in missing.items():
         try:
-            drawn[identity] = _thumbnail(Path(path))
+            drawn[identity] = _thumbnail(ref)
         except UnreadableImageError:
             continue  # gone or changed since it was read: the report shows its name instead
         progress.advance(1)
@@ -88,8 +88,8 @@ def _shown(result: RunResult) -> Iterator[Example]:
         yield from found.evidence.against
 
 
-def _thumbnail(path: Path) -> bytes:
-    image = decode(path, size_hint=SIDE)
+def _thumbnail(ref: ImageRef) -> bytes:
+    image = decode(ref.at, size_hint=SIDE)
     image.thumbnail((SIDE, SIDE))
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=QUALITY)

@@ -38,7 +38,7 @@ def to_dict(result: RunResult) -> Json:
     return {
         "schema_version": SCHEMA_VERSION,
         "run": asdict(result.run),
-        "sets": {"a": asdict(result.a), "b": asdict(result.b)},
+        "sets": {"a": _written(result.a), "b": _written(result.b)},
         "summary": asdict(result.summary),
         "differences": [
             _difference(rank, scored) for rank, scored in enumerate(result.differences, start=1)
@@ -85,8 +85,13 @@ def load(run_dir: Path) -> RunResult:
     return from_json(text)
 
 
+def _written(value: SetSummary | ScoredHypothesis) -> Json:
+    """As :func:`dataclasses.asdict`, without the images that examples hold while a run lasts."""
+    return asdict(value, dict_factory=lambda items: {k: v for k, v in items if k != "source"})
+
+
 def _difference(rank: int, scored: ScoredHypothesis) -> Json:
-    fields = asdict(scored)
+    fields = _written(scored)
     hypothesis = fields.pop("hypothesis")
     return {"rank": rank, **hypothesis, **fields}
 

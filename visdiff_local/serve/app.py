@@ -1,9 +1,8 @@
 """The routes: chat, completions, embeddings, models, health; shapes as OpenAI's clients expect."""
 
 import base64
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -31,16 +30,14 @@ from visdiff_local.serve.messages import (
 )
 from visdiff_local.serve.models import Models
 from visdiff_local.serve.scheduler import BusyError, Scheduler
-from visdiff_local.types import ImageRef
 
 
 def build(
-    models: Models, scheduler: Scheduler, token: str, folder: Path, largest: int = LARGEST_BODY
+    models: Models, scheduler: Scheduler, token: str, largest: int = LARGEST_BODY
 ) -> Starlette:
-    """The application.
+    """The application; images of a request stay in memory while it is answered.
 
     Args:
-        folder: private; images of a request lie here while it is answered.
         largest: bytes of a request.
     """
 
@@ -50,7 +47,7 @@ def build(
         yield
         await run_in_threadpool(scheduler.close)
 
-    answers = _Answers(models, folder)
+    answers = _Answers(models)
     return Starlette(
         routes=[
             Route("/health", answers.health),
@@ -73,9 +70,8 @@ def build(
 
 
 class _Answers:
-    def __init__(self, models: Models, folder: Path) -> None:
+    def __init__(self, models: Models) -> None:
         self._models = models
-        self._folder = folder
 
     async def health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -95,9 +91,8 @@ class _Answers:
     async def chat(self, request: Request) -> Response:
         asked = parse(ChatRequest, await request.body())
         if asked.images:
-            with self._images() as keep:
-                images = [await run_in_threadpool(keep, uri) for uri in asked.images[:MOST_INPUTS]]
-                said = Generated(await self._models.look(asked, images))
+            images = [await run_in_threadpool(image, uri) for uri in asked.images[:MOST_INPUTS]]
+            said = Generated(await self._models.look(asked, images))
             return replies.chat(asked, said)
         if asked.stream:
             texts = self._models.stream(asked.model, asked.turns, asked.wish)
@@ -120,32 +115,16 @@ class _Answers:
         of_images = [is_image(text) for text in asked.inputs]
         if any(of_images) and not all(of_images):
             raise RefusedError("input: all texts or all images, not some of each")
-        with self._images() as keep:
-            items: list[Any] = asked.inputs
-            if all(of_images):
-                items = [await run_in_threadpool(keep, uri) for uri in items]
-            vectors = await self._models.embed(asked.model, items)
+        items: list[Any] = asked.inputs
+        if all(of_images):
+            items = [await run_in_threadpool(image, uri) for uri in items]
+        vectors = await self._models.embed(asked.model, items)
         data = [
             {"object": "embedding", "index": index, "embedding": _coded(row, asked)}
             for index, row in enumerate(vectors)
         ]
         usage = {"prompt_tokens": 0, "total_tokens": 0}
         return JSONResponse({"object": "list", "data": data, "model": asked.model, "usage": usage})
-
-    @contextmanager
-    def _images(self) -> Iterator[Any]:
-        """A function that takes a data URI to an image file; the files are removed at the end."""
-        kept: list[ImageRef] = []
-
-        def keep(uri: str) -> ImageRef:
-            kept.append(image(uri, self._folder))
-            return kept[-1]
-
-        try:
-            yield keep
-        finally:
-            for ref in kept:
-                ref.path.unlink(missing_ok=True)
 
 
 def _coded(row: FloatArray, asked: EmbeddingRequest) -> str | list[float]:

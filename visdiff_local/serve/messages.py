@@ -4,16 +4,13 @@ import base64
 import binascii
 import hashlib
 import json
-import os
 import re
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from visdiff_local.images import UnreadableImageError, decode
+from visdiff_local.images import Memory, UnreadableImageError, decode
 from visdiff_local.models.backends.llama.chat import Turn
 from visdiff_local.types import ImageRef
 
@@ -229,8 +226,8 @@ def is_image(text: str) -> bool:
     return text.startswith("data:")
 
 
-def image(uri: str, folder: Path) -> ImageRef:
-    """The picture of a data URI, in a file of its own in ``folder``; the caller removes it.
+def image(uri: str) -> ImageRef:
+    """The picture of a data URI; it stays in memory.
 
     Raises:
         RefusedError: it is no data URI (an address or a path is never followed), or no image.
@@ -249,8 +246,4 @@ def image(uri: str, folder: Path) -> ImageRef:
         decode(content)
     except UnreadableImageError as error:
         raise RefusedError(f"image_url: {error}") from error
-    identity = hashlib.sha256(content).hexdigest()
-    handle, name = tempfile.mkstemp(dir=folder)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-    return ImageRef(id=identity, path=Path(name))
+    return ImageRef(hashlib.sha256(content).hexdigest(), Memory(content))

@@ -4,7 +4,6 @@ import os
 import secrets
 import signal
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -51,9 +50,8 @@ def serve(
         pool,
         _listening(port) as listener,
         _written(token, token_file or cache_folder() / "serve.token") as file,
-        tempfile.TemporaryDirectory(prefix="visdiff-serve-") as folder,
     ):
-        app = build(models, scheduler, token, Path(folder))
+        app = build(models, scheduler, token)
         config = uvicorn.Config(
             app,
             log_level="warning",

@@ -126,6 +126,6 @@ def ids_of(images: Sequence[ImageRef]) -> list[str]:
     """Content ids; raises ValueError for an image that was listed and not read."""
     ids = [ref.id for ref in images]
     if not all(ids):
-        unread = images[ids.index("")].path
+        unread = images[ids.index("")].name
         raise ValueError(f"no content id yet (read_set gives it): {unread}")
     return ids

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from visdiff_local.images import Facts, FileStamp, shown
+from visdiff_local.images import Facts, Stamp, shown
 from visdiff_local.store.database import DAY, Database
 
 SCHEMA = """
@@ -31,9 +31,7 @@ class Files:
         self._database = database
         self._report = report
 
-    def recall(
-        self, stamps: Sequence[FileStamp], version: str
-    ) -> dict[FileStamp, tuple[str, Facts]]:
+    def recall(self, stamps: Sequence[Stamp], version: str) -> dict[Stamp, tuple[str, Facts]]:
         """Content id and facts of the files that are known and unchanged.
 
         Raises:
@@ -45,7 +43,7 @@ class Files:
             "FROM files JOIN facts ON facts.id = files.id AND facts.version = ? WHERE path IN"
         )
         now, marked = int(time.time()), _version(version)
-        found: dict[FileStamp, tuple[str, Facts]] = {}
+        found: dict[Stamp, tuple[str, Facts]] = {}
         stale: list[tuple[int, bytes]] = []
         for path, size, mtime_ns, id_, file_sum, facts, facts_sum, used in self._database.rows_in(
             query, list(wanted), (marked,)
@@ -63,7 +61,7 @@ class Files:
         self._database.write(("UPDATE files SET used = ? WHERE path = ?", stale))
         return found
 
-    def remember(self, items: Sequence[tuple[FileStamp, str, Facts]], version: str) -> None:
+    def remember(self, items: Sequence[tuple[Stamp, str, Facts]], version: str) -> None:
         """Stores what was read, in one transaction.
 
         Raises:

@@ -5,8 +5,6 @@ PDF: those start other programs), at most :data:`MAX_PIXELS`, never a truncated 
 """
 
 import hashlib
-import os
-import stat
 import warnings
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -15,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from visdiff_local.errors import InputError
+from visdiff_local.errors import UnreadableImageError
+from visdiff_local.images.locators import File
 from visdiff_local.system.threads import ahead
-from visdiff_local.types import ImageRef
+from visdiff_local.types import ImageRef, Locator
 
 MAX_PIXELS = 128_000_000
 """Larger pictures are refused: a few kilobytes can claim to be gigapixels."""
-MAX_BYTES = 2**31
 FORMATS = (
     *("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "DIB"),
     *("PPM", "TGA", "ICO", "JPEG2000", "QOI"),
@@ -45,35 +43,7 @@ _SRGB = ImageCms.createProfile("sRGB")
 _MODE_OF_PROFILE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 
-class UnreadableImageError(InputError):
-    """This file cannot be used as an image; ``reason`` in a few words."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
-
-
-def read_bytes(path: Path) -> bytes:
-    """The file's bytes; raises :class:`UnreadableImageError` for all that is not a plain file."""
-    try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):  # a pipe or a device would block or never end
-            raise UnreadableImageError("not a plain file")
-        if facts.st_size == 0:
-            raise UnreadableImageError("empty file")
-        if facts.st_size > MAX_BYTES:
-            raise UnreadableImageError(f"larger than {MAX_BYTES >> 30} GiB")
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise UnreadableImageError("no such file") from error
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise UnreadableImageError(f"cannot be read: {reason}") from error
-    except ValueError as error:  # a NUL in the name
-        raise UnreadableImageError(f"no valid file name: {error}") from error
-
-
-def decode(source: Path | bytes, *, size_hint: int | None = None) -> Image.Image:
+def decode(source: Path | Locator | bytes, *, size_hint: int | None = None) -> Image.Image:
     """An RGB image: turned upright (EXIF), in sRGB (ICC), 8 bits, on white, the first frame.
 
     Args:
@@ -84,7 +54,9 @@ def decode(source: Path | bytes, *, size_hint: int | None = None) -> Image.Image
     Raises:
         UnreadableImageError: missing, empty, truncated, not an image, too many pixels, …
     """
-    raw = source if isinstance(source, bytes) else read_bytes(source)
+    if isinstance(source, Path):
+        source = File(source)
+    raw = source if isinstance(source, bytes) else source.read()
     return decode_with_format(raw, size_hint=size_hint)[0]
 
 
@@ -121,21 +93,15 @@ def decoded(
 
     def work(ref: ImageRef) -> Image.Image:
         try:
-            raw = read_bytes(ref.path)
+            raw = ref.at.read()
             # Answers are stored by content: a file that changed would give another image's answer.
             if ref.id and hashlib.sha256(raw).hexdigest() != ref.id:
                 raise UnreadableImageError("changed while this ran; run the same command again")
             return decode(raw, size_hint=size_hint)
         except UnreadableImageError as error:
-            raise UnreadableImageError(f"{shown(ref.path)}: {error.reason}") from error
+            raise UnreadableImageError(f"{ref.name}: {error.reason}") from error
 
     return ahead(work, refs, workers=workers)
-
-
-def shown(path: Path | str) -> str:
-    """A path as text that any terminal and any JSON can hold: odd bytes become ``\\xff``."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _orientation(image: Image.Image) -> int:

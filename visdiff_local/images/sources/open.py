@@ -1,25 +1,19 @@
-"""Which files make up a set: a folder, a glob or a table. Files are listed here, not read."""
+"""Which images make up a set. They are listed here, not read; a row a kind of source."""
 
 import glob
 import os
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 from visdiff_local.errors import InputError
-from visdiff_local.images.decoders.pillow import shown
+from visdiff_local.images.covariates import FOLDER, Column, Covariates, no_column
+from visdiff_local.images.locators import File
+from visdiff_local.images.names import absolute, shown
+from visdiff_local.images.sources import folder as folders
 from visdiff_local.types import ImageRef, Skipped
 
-SUFFIXES = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".avif"),
-        *(".heic", ".heif", ".tif", ".tiff", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm"),
-        *(".tga", ".ico", ".jp2", ".j2k", ".jpx", ".qoi"),
-    )
-)
-"""What looks like an image; other files of a folder are counted, not listed."""
 TABLES = frozenset((".csv", ".tsv", ".parquet"))
 
 
@@ -32,29 +26,60 @@ class ImageSet:
     skipped: tuple[Skipped, ...] = ()
     ignored: int = 0
     """Files in the folder that do not look like images by their suffix."""
+    columns: Mapping[str, Column] = field(default_factory=dict, compare=False, repr=False)
+    """What the source says of the images, a row an image; asked for through ``covariates``."""
+    default_cluster: str | None = None
+    """The column whose images belong together unless the user names another."""
+
+    @property
+    def covariates(self) -> Covariates:
+        """The columns by image id."""
+        return Covariates(tuple(ref.id for ref in self.images), self.columns)
+
+    def keeping(self, places: list[int], images: tuple[ImageRef, ...] | None = None) -> Self:
+        """The images at these places, with their rows of the columns.
+
+        Args:
+            images: what they are from now on; the same images where it is None.
+        """
+        chosen = tuple(self.images[place] for place in places) if images is None else images
+        columns = {name: column.take(places) for name, column in self.columns.items()}
+        return replace(self, images=chosen, columns=columns)
+
+    def requiring(self, column: str) -> Self:
+        """The images that have a value in the column; the others are listed as skipped.
+
+        Raises:
+            InputError: there is no such column.
+        """
+        if column not in self.columns:
+            raise InputError(f"{self.name}: {no_column(column, tuple(self.columns))}")
+        has = (self.columns[column].codes >= 0).tolist()
+        why = f"no value in the column {column!r}"
+        lost = [Skipped(self.images[i].name, why) for i, there in enumerate(has) if not there]
+        kept = self.keeping([i for i, there in enumerate(has) if there])
+        return replace(kept, skipped=(*self.skipped, *lost))
 
     @classmethod
-    def open(
-        cls, source: str | Path, where: str | None = None, *, paired_by: str | None = None
-    ) -> Self:
+    def open(cls, source: str | Path, where: str | None = None) -> Self:
         """A folder, an image, a table (with ``where``) or a glob, told apart by what there is.
 
         Raises:
             InputError: there is nothing of that name, or no image in it.
         """
         path = Path(source).expanduser()
-        if path.suffix.lower() in TABLES and not path.is_dir():
-            return cls.from_table(path, where, paired_by=paired_by)
+        for kind in _KINDS:
+            if kind.fits(path, str(source)):
+                if where is not None and not kind.has_rows:
+                    raise InputError(
+                        f"{shown(path)} is no table: a choice of rows ({where!r}) needs a .csv "
+                        "or .parquet"
+                    )
+                return kind.list(cls, source, where)  # type: ignore[return-value]
         if where is not None:
             raise InputError(
                 f"{shown(path)} is no table: a choice of rows ({where!r}) needs a .csv or .parquet"
             )
-        if path.is_dir():
-            return cls.from_folder(path)
-        if path.exists():
-            return cls(path.stem, (ImageRef("", _absolute(path)),))
-        if glob.has_magic(str(source)):
-            return cls.from_glob(str(source))
         raise InputError(
             f"{shown(path)}: there is no such folder; give a folder of images, a quoted glob such "
             'as "photos/*.jpg", or a .csv or .parquet table with --a and --b'
@@ -70,9 +95,7 @@ class ImageSet:
         folder = Path(path).expanduser()
         if not folder.is_dir():
             raise InputError(f"{shown(folder)}: there is no such folder")
-        skipped: list[Skipped] = []
-        files = list(_walk(folder, skipped))
-        return cls._listed(name or _absolute(folder).name, folder, files, skipped)
+        return cls._listed(name or absolute(folder).name, folder, folders.listed(folder))
 
     @classmethod
     def from_glob(cls, pattern: str, name: str | None = None) -> Self:
@@ -84,17 +107,10 @@ class ImageSet:
         expanded = os.fspath(Path(pattern).expanduser())
         found = map(Path, glob.glob(expanded, recursive=True))  # noqa: PTH207 (may be absolute)
         files = [path for path in found if not path.is_dir()]
-        return cls._listed(name or pattern, Path(pattern), files, [])
+        return cls._listed(name or pattern, Path(pattern), folders.Found.among(files, []))
 
     @classmethod
-    def from_table(
-        cls,
-        path: str | Path,
-        where: str | None,
-        *,
-        name: str | None = None,
-        paired_by: str | None = None,
-    ) -> Self:
+    def from_table(cls, path: str | Path, where: str | None, *, name: str | None = None) -> Self:
         """The rows of a CSV or Parquet table that ``where`` chooses.
 
         Columns: ``path`` (relative to the table's folder), ``group_name``, and where there are,
@@ -108,54 +124,52 @@ class ImageSet:
         from visdiff_local.images.sources.table import read_rows
 
         table = Path(path).expanduser()
-        rows, skipped = read_rows(table, where, paired_by)
+        rows = read_rows(table, where)
         images = tuple(
-            ImageRef("", _absolute(table.parent / row.path), row.caption, row.pair) for row in rows
+            ImageRef("", File(absolute(table.parent / file)), caption)
+            for file, caption in zip(rows.paths, rows.captions, strict=True)
         )
-        return cls(name or where or table.stem, images, skipped)
+        return cls(name or where or table.stem, images, rows.skipped, columns=rows.columns)
 
     @classmethod
-    def _listed(cls, name: str, where: Path, files: Iterable[Path], skipped: list[Skipped]) -> Self:
-        files = list(files)
-        chosen = sorted((p for p in files if p.suffix.lower() in SUFFIXES), key=natural_key)
-        ignored = len(files) - len(chosen)
-        if not chosen:
-            other = f"; {ignored} other files are there" if ignored else ""
+    def _listed(cls, name: str, where: Path, found: folders.Found) -> Self:
+        if not found.images:
+            other = f"; {found.ignored} other files are there" if found.ignored else ""
             raise InputError(
                 f"{shown(where)}: no image is there (by suffix, such as .jpg or .png){other}; "
                 'give a folder of images, or a quoted glob such as "photos/**/*.jpg"'
             )
-        images = tuple(ImageRef("", _absolute(path)) for path in chosen)
-        return cls(name, images, tuple(skipped), ignored)
+        images = tuple(ImageRef("", File(absolute(path))) for path in found.images)
+        parents = [shown(os.path.relpath(path.parent, where)) for path in found.images]
+        columns = {FOLDER: Column.of(parents)}
+        return cls(name, images, found.skipped, found.ignored, columns)
 
 
-def natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:
-    """Sorts img2 before img10; any two different paths have different keys."""
-    parts = re.split(r"(\d+)", os.fsdecode(path))
-    return tuple(
-        (0, int(part), part) if part.isdecimal() and part.isascii() else (1, 0, part)
-        for part in parts
-    )
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of source: how it is known, and how it is listed."""
+
+    fits: Callable[[Path, str], bool]
+    list: Callable[[type[ImageSet], str | Path, str | None], ImageSet]
+    has_rows: bool = False
 
 
-def _walk(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
-    """All files below, through links too, each folder once even where links make a ring."""
-
-    def refuse(error: OSError) -> None:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        skipped.append(Skipped(shown(error.filename), f"folder cannot be read: {reason}"))
-
-    seen: set[tuple[int, int]] = set()
-    for root, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
-        facts = Path(root).stat()
-        if (facts.st_dev, facts.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((facts.st_dev, facts.st_ino))
-        folders.sort()
-        yield from (Path(root, file) for file in files)
-
-
-def _absolute(path: Path) -> Path:
-    """Without resolving links: what the user sees is what is shown."""
-    return Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links)
+_KINDS = (
+    _Kind(
+        lambda path, _: path.suffix.lower() in TABLES and not path.is_dir(),
+        lambda cls, source, where: cls.from_table(source, where),
+        has_rows=True,
+    ),
+    _Kind(lambda path, _: path.is_dir(), lambda cls, source, _: cls.from_folder(source)),
+    _Kind(
+        lambda path, _: path.exists(),
+        lambda cls, source, _: cls(
+            Path(source).stem, (ImageRef("", File(absolute(Path(source).expanduser()))),)
+        ),
+    ),
+    _Kind(
+        lambda _, text: glob.has_magic(text),
+        lambda cls, source, _: cls.from_glob(str(source)),
+    ),
+)
+"""Tried in this order."""

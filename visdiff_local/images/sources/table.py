@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visdiff_local.errors import InputError
-from visdiff_local.images.decoders.pillow import shown
+from visdiff_local.images.covariates import Cell, Column
+from visdiff_local.images.names import shown
 from visdiff_local.images.sources.conditions import Condition, parse_condition
 from visdiff_local.types import Skipped
 
@@ -17,49 +19,76 @@ _SHOWN_VALUES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One chosen row."""
+class Rows:
+    """The chosen rows in the table's order; the columns have a row for each of the paths."""
 
-    path: str
-    caption: str | None
-    pair: str | None
+    paths: tuple[str, ...]
+    captions: tuple[str | None, ...]
+    columns: Mapping[str, Column]
+    skipped: tuple[Skipped, ...]
 
 
-def read_rows(
-    path: Path, where: str | None, paired_by: str | None
-) -> tuple[list[Row], tuple[Skipped, ...]]:
-    """The chosen rows in the table's order, and those that name no usable file.
+def read_rows(path: Path, where: str | None) -> Rows:
+    """The chosen rows, and those that name no usable file.
 
     Raises:
         InputError: see :meth:`ImageSet.from_table`.
     """
     table = _read_table(path)
-    _require(path, table.column_names, ["path"] + ([paired_by] if paired_by else []))
-    chosen = _choose(path, table, where)
-    wanted = ["path", *(name for name in ("caption", paired_by) if name in table.column_names)]
-    columns = {name: table.column(name).to_pylist() for name in wanted if name}
-    rows: list[Row] = []
+    _require(path, table.column_names, ["path"])
+    files = table.column("path").to_pylist()
+    kept: list[int] = []
+    paths: list[str] = []
     skipped: list[Skipped] = []
-    for index in chosen:
-        file = str(columns["path"][index] or "").strip()
-        pair = columns[paired_by][index] if paired_by else None
-        why = _unusable(file, paired_by, pair)
+    for index in _choose(path, table, where):
+        file = str(files[index] or "").strip()
+        why = _unusable(file)
         if why:
             skipped.append(Skipped(shown(file) or f"{shown(path)}, row {index + 1}", why))
             continue
-        caption = columns["caption"][index] if "caption" in columns else None
-        rows.append(Row(file, _text(caption), _text(pair)))
-    return rows, tuple(skipped)
+        paths.append(file)
+        kept.append(index)
+    captions: list[str | None] = [None] * len(kept)
+    if "caption" in table.column_names:
+        captions = [_text(value) for value in table.column("caption").take(kept).to_pylist()]
+    return Rows(tuple(paths), tuple(captions), _columns(table, kept), tuple(skipped))
 
 
-def _unusable(file: str, paired_by: str | None, pair: object) -> str:
+def _columns(table: "pa.Table", kept: Sequence[int]) -> dict[str, Column]:
+    """Everything but the path, as plain values; what is nested or binary is left out."""
+    import pyarrow as pa
+
+    found: dict[str, Column] = {}
+    for name in table.column_names:
+        kind = table.schema.field(name).type
+        if name == "path" or pa.types.is_nested(kind) or _is_binary(kind):
+            continue
+        cells = table.column(name).take(pa.array(kept, pa.int64())).to_pylist()
+        found[name] = Column.of([_cell(value) for value in cells])
+    return found
+
+
+def _is_binary(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    return any(test(kind) for test in tests)
+
+
+def _cell(value: object) -> Cell:
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return str(value)
+
+
+def _unusable(file: str) -> str:
     """Why a row cannot be used; empty when it can."""
     if not file:
         return "the path is empty"
     if "://" in file:
         return "a URL: this program uses no network; download it and name the file"
-    if paired_by and _text(pair) is None:
-        return f"no value in the column {paired_by!r} that pairs images"
     return ""
 
 

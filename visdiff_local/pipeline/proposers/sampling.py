@@ -67,20 +67,17 @@ def draw(
 
 
 def draw_pairs(
-    a: Sequence[ImageRef],
-    b: Sequence[ImageRef],
+    pairs: Sequence[tuple[ImageRef, ImageRef]],
     *,
     size: int,
     rounds: int,
     rng: np.random.Generator,
 ) -> list[Sample]:
-    """Samples of images that belong together: equal ``ImageRef.pair``, aligned in both tuples.
+    """Samples of images that belong together, aligned in both tuples.
 
     Raises:
         UsageError: no image of A has a partner in B.
     """
-    partners = {ref.pair: ref for ref in b if ref.pair is not None}
-    pairs = [(ref, partners[ref.pair]) for ref in a if ref.pair in partners]
     if not pairs:
         raise UsageError("no image of A is paired with one of B; check the column of --paired-by")
     samples = []
