@@ -1,6 +1,7 @@
 """The porch: what a newcomer, a hook and a CI runner find before they see any code."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 GITHUB = ROOT / ".github"
 HOOKS = ROOT / ".pre-commit-config.yaml"
+SCRIPTS = ["_venv.sh", "check", "demo", "test"]
 PAGES = [GITHUB / "CONTRIBUTING.md", GITHUB / "SECURITY.md"]
 
 
@@ -17,6 +19,11 @@ def test_ci_runs_the_script_that_everybody_runs() -> None:
     runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
     assert runs == [".ci/run"]
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("script", [".ci/run", *(f"scripts/{n}" for n in SCRIPTS)])
+def test_scripts_are_sound_shell(script: str) -> None:
+    subprocess.run(["bash", "-n", ROOT / script], check=True)
 
 
 def test_hooks_fetch_nothing_and_are_the_checks() -> None:
