@@ -7,12 +7,13 @@ its 95% interval a bootstrap over pairs.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 import numpy as np
 
+from visdiff_local.bench import ceilings
 from visdiff_local.errors import InputError
 from visdiff_local.stats import paired_bootstrap, paired_bootstrap_difference
 from visdiff_local.types import RunResult, ScoredHypothesis
@@ -20,8 +21,12 @@ from visdiff_local.types import RunResult, ScoredHypothesis
 Grader = Literal["exact", "judge"]
 GRADERS: tuple[Grader, ...] = ("exact", "judge")
 TOP = (1, 5)
+BEST_GRADE = 2
 KEPT = 10
 """Hypotheses of a run that a trial keeps, with their grades."""
+
+CAUSES = ("proposer", "ranker", "sample")
+"""What a miss can be blamed on."""
 
 Row = dict[str, Any]
 
@@ -54,6 +59,11 @@ class Trial:
     exactly: bool = True
     """Whether exact grades are known."""
     seconds: float = 0.0
+    proposed: Mapping[str, bool] = field(default_factory=dict)
+    """By grader: whether anything that was proposed has the best grade, wherever it ended up."""
+    oracle: tuple[float, ...] | None = None
+    """Acc@k, for each k of :data:`TOP`, that a ranker which knows the scenes would have reached
+    with these images (:mod:`visdiff_local.bench.ceilings`); None where the scenes are unknown."""
 
     def score(self, grader: Grader, k: int) -> float:
         """Acc@k of this run: 0, ½ or 1."""
@@ -65,7 +75,9 @@ class Trial:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
-        return cls(**{**fields, "ranked": tuple(Graded(**item) for item in fields["ranked"])})
+        ranked = tuple(Graded(**item) for item in fields["ranked"])
+        oracle = None if fields["oracle"] is None else tuple(fields["oracle"])
+        return cls(**{**fields, "ranked": ranked, "oracle": oracle})
 
 
 def counting(result: RunResult) -> list[tuple[int, ScoredHypothesis]]:
@@ -92,6 +104,19 @@ def graded(result: RunResult, exact: Callable[[str], int] | None = None) -> tupl
         )
         for place, found in counting(result)[:KEPT]
     )
+
+
+def proposed(result: RunResult, exact: Callable[[str], int] | None = None) -> dict[str, bool]:
+    """By grader that was asked: whether the truth was among all that was proposed for A."""
+    found: dict[str, bool] = {}
+    if exact is not None:
+        found["exact"] = any(exact(text) == BEST_GRADE for text in ceilings.proposed(result))
+    if result.evaluation is not None:
+        found["judge"] = any(
+            grade.grade == BEST_GRADE and result.differences[grade.rank - 1].direction == "a"
+            for grade in result.evaluation.grades
+        )
+    return found
 
 
 def rows(trials: Iterable[Trial], rng: np.random.Generator) -> list[Row]:
@@ -157,7 +182,32 @@ def _row(members: Sequence[Trial], grader: Grader, rng: np.random.Generator) -> 
         values = list(table(members, grader, k).values())
         mean, low, high = paired_bootstrap(values, rng)
         row[f"acc@{k}"], row[f"acc@{k}_ci"] = mean, [low, high]
+    told = [trial.proposed[grader] for trial in members if grader in trial.proposed]
+    row["proposed"] = float(np.mean(told)) if told else None
+    if grader == "exact" and all(trial.oracle is not None for trial in members):
+        row |= _blamed(members)
     if grader == "judge":
         shown = [item for trial in members for item in trial.ranked[: max(TOP)]]
         row["unparsed"] = sum(item.judge is None for item in shown)
     return row
+
+
+def _blamed(members: Sequence[Trial]) -> Row:
+    """The oracle's Acc@k, and the shares of runs whose first hypothesis is not the truth, by cause.
+
+    A miss is the sample's where the oracle, too, gets it right less than half of the time; else the
+    proposer's (with its captioner) where the truth was never proposed; else the ranker's.
+    """
+    ceilings_of = np.array([trial.oracle for trial in members], dtype=np.float64)
+    row: Row = {f"oracle@{k}": float(ceilings_of[:, i].mean()) for i, k in enumerate(TOP)}
+    causes = [
+        None
+        if trial.score("exact", 1) == 1.0
+        else "sample"
+        if ceilings_of[number, 0] < 0.5
+        else "ranker"
+        if trial.proposed["exact"]
+        else "proposer"
+        for number, trial in enumerate(members)
+    ]
+    return row | {f"missed_by_{who}": causes.count(who) / len(causes) for who in CAUSES}

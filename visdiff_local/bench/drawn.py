@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from visdiff_local.bench.accuracy import Trial, graded
+import numpy as np
+
+from visdiff_local.bench import ceilings
+from visdiff_local.bench.accuracy import TOP, Trial, graded, proposed
 from visdiff_local.bench.engine import Engine, run_once, world_version
 from visdiff_local.bench.ledger import Json, Ledger
 from visdiff_local.bench.scenes.grading import grade
@@ -98,7 +101,17 @@ def _trial(
     }
     config = RunConfig.checked(**given)
 
+    def exact(text: str) -> int:
+        return grade(text, pair.truth)
+
     def record(result: RunResult, seconds: float) -> Json:
+        best = ceilings.oracle(
+            ceilings.proposed(result),
+            pair,
+            (result.a.validate, result.b.validate),
+            TOP,
+            np.random.default_rng(seed),
+        )
         return Trial(
             split=pair.difficulty,
             pair=pair.name,
@@ -106,8 +119,10 @@ def _trial(
             proposer=",".join(config.proposer),
             ranker=config.ranker,
             purity=plan.purity,
-            ranked=graded(result, lambda text: grade(text, pair.truth)),
+            ranked=graded(result, exact),
             seconds=seconds,
+            proposed=proposed(result, exact),
+            oracle=tuple(best[k] for k in TOP),
         ).as_dict()
 
     return Trial.from_dict(run_once(engine, config, ledger, record))

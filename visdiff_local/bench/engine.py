@@ -17,7 +17,7 @@ from visdiff_local.types import RunResult
 
 _NO_MATTER = ("out", "store", "verify")
 """Options that say where things lie and change no result."""
-_NOT_RESULTS = ("report", "commands")
+_NOT_RESULTS = ("cli", "docs", "results", "serve")
 """Parts of the package that show results and do not make them."""
 
 
@@ -63,7 +63,7 @@ def program_version() -> str:
 @cache
 def world_version() -> str:
     """Changes with the code that draws scenes, so that old pictures are not mixed in."""
-    return _digest(Path(_package_file).parent / "scenes", ("*.py",), ())
+    return _digest(Path(_package_file).parent / "bench" / "scenes", ("*.py",), ())
 
 
 def _digest(folder: Path, patterns: tuple[str, ...], without: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ SPLIT_ORDER = ("imagenet-r/*", "easy", "medium", "hard")
 
 def accuracy_grid(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Head and body in the layout of the paper's Table 2: a line a combination, Acc@1 / Acc@5 with
-    their intervals in the columns, one a split."""
+    their intervals and the two ceilings in the columns, one a split."""
     splits = _in_order({row["split"] for row in rows})
     several = len({row["purity"] for row in rows}) > 1
     head = ["proposer → ranker", *(["purity"] if several else []), "grader", *splits]
@@ -21,7 +21,7 @@ def accuracy_grid(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
         label = [f"{row['proposer']} → {row['ranker']}"]
         label += [f"{row['purity']:.0%}"] if several else []
         key = (*label, str(row["grader"]))
-        lines.setdefault(key, {})[row["split"]] = f"{_acc(row, 1)}  {_acc(row, 5)}"
+        lines.setdefault(key, {})[row["split"]] = f"{_acc(row, 1)}  {_acc(row, 5)}{_ceiling(row)}"
     body = [[*key, *(cells.get(split, "–") for split in splits)] for key, cells in lines.items()]
     return head, body
 
@@ -56,6 +56,13 @@ def _in_order(splits: set[str]) -> list[str]:
 def _acc(row: Row, k: int) -> str:
     low, high = row[f"acc@{k}_ci"]
     return f"{_short(row[f'acc@{k}'])} [{_short(low)}–{_short(high)}]"
+
+
+def _ceiling(row: Row) -> str:
+    """What bounds the list: the share of pairs whose truth was proposed, the oracle's Acc@1."""
+    proposed, oracle = row.get("proposed"), row.get("oracle@1")
+    text = "" if proposed is None else f"  proposed {_short(proposed)}"
+    return text if oracle is None else f"{text}  oracle {_short(oracle)}"
 
 
 def _cell(row: Row, column: str) -> str:

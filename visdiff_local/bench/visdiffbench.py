@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from visdiff_local.bench.accuracy import Trial, graded
+from visdiff_local.bench.accuracy import Trial, graded, proposed
 from visdiff_local.bench.engine import Engine, run_once
 from visdiff_local.bench.ledger import Json, Ledger
 from visdiff_local.config import RunConfig
@@ -248,6 +248,7 @@ def _trial(
             ranked=graded(result),
             exactly=False,
             seconds=seconds,
+            proposed=proposed(result),
         ).as_dict()
 
     return Trial.from_dict(run_once(engine, config, ledger, record))
