@@ -24,7 +24,7 @@ from scripts.nano.vision.pool import Pool, open_pool
 from scripts.nano.vision.train_blip2 import exact, tokens_of
 from visdiff_local.bench.scenes.language.language import caption
 
-TESTED_PICTURES, TESTED_PAIRS = 1024, 200
+TESTED_PICTURES, TESTED_PAIRS = 512, 100
 """At the end of either pool, never trained on."""
 DIFFERENCE_WEIGHT = 2.0
 """Of a token of a difference, which has few of them, against one of a caption."""
@@ -98,7 +98,8 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--start-from", type=Path, required=True, help="a finished nano-blip2")
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--batch", type=int, default=64, help="half captions, half differences")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--captions", type=float, default=0.25, help="their share of a batch")
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pictures", type=int, default=120_000)
@@ -120,7 +121,7 @@ def main() -> None:
         return {
             "exact captions": exact(model, processor, pool, last[:count]),
             "proposed (greedy, ten samples)": proposed(
-                model, processor, in_pairs, pairs, held_back[: count // 4]
+                model, processor, in_pairs, pairs, held_back[: count // 5]
             ),
         }
 
@@ -135,16 +136,17 @@ def train(options, model, processor, pool: Pool, pairs, in_pool, in_pairs, repor
     singles = Singles(pool, len(in_pool) - TESTED_PICTURES)
     run = Run(model, options.out / "work" / "blip2.pt", options.lr, options.minutes)
     rng = np.random.default_rng((options.seed, run.steps))
-    captions, quarter = options.batch // 2, options.batch // 4
-    weight = torch.ones(captions + 2 * quarter, device=DEVICE)
+    each = round(options.batch * (1 - options.captions) / 2)
+    captions = options.batch - 2 * each
+    weight = torch.ones(options.batch, device=DEVICE)
     weight[captions:] = DIFFERENCE_WEIGHT
     if run.steps == 0:
-        print("before", report(512), flush=True)
+        print("before", report(TESTED_PICTURES), flush=True)
     for _ in timed_steps(run):
         chosen = np.sort(rng.choice(singles.count, captions, False))
         texts = [caption(pool.scene(int(i))) for i in chosen]
         seen = [torch.from_numpy(in_pool[chosen]).float()]
-        for _ in range(quarter):
+        for _ in range(each):
             drawn = from_pair(pairs, int(rng.integers(len(pairs) - TESTED_PAIRS)), rng, pure=False)
             mixed = singles.lesson(rng)
             seen += [difference(in_pairs, drawn)[None], difference(in_pool, mixed)[None]]
@@ -153,8 +155,8 @@ def train(options, model, processor, pool: Pool, pairs, in_pool, in_pairs, repor
             tokens = tokens_of(texts, processor.tokenizer)
             loss = weighted_loss(model, torch.cat(seen).to(DEVICE), tokens, weight)
         run.step(loss)
-        if run.steps % 1000 == 0:
-            print(report(256), flush=True)
+        if run.steps % 400 == 0:
+            print(run.steps, report(250), flush=True)
 
 
 if __name__ == "__main__":
