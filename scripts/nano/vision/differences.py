@@ -136,3 +136,9 @@ def difference(features: npt.NDArray[np.float16], lesson: Lesson) -> torch.Tenso
         torch.from_numpy(features[np.sort(rows)]).float().mean(0) for rows in (lesson.a, lesson.b)
     )
     return a - b
+
+
+def tail_of(pool: Pool, end: int, count: int) -> Pool:
+    """The ``count`` pictures before ``end``, as a pool of their own."""
+    part = slice(end - count, end)
+    return Pool(pool.images[part], pool.codes[part], pool.cover[:0])

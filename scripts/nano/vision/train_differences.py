@@ -2,12 +2,14 @@
 
 The prompt is empty in both, as in use: the model tells a difference from a picture by its features.
 
-    python -m scripts.nano.vision.train_differences POOL PAIRS OUT \
+    python -m scripts.nano.vision.train_differences POOL OUT --pairs PAIRS \
         --start-from visdiff_local/assets/nano/nano-blip2 --minutes 30
 """
 
 import argparse
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +18,20 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import Blip2ForConditionalGeneration, Blip2Processor
 
-from scripts.nano.vision.differences import Singles, difference, from_pair
-from scripts.nano.vision.features import features_of
+from scripts.nano.vision.differences import Lesson, Singles, difference, from_pair, tail_of
+from scripts.nano.vision.features import Features, features_of
 from scripts.nano.vision.loop import DEVICE, Run, half_precision, save_half, timed_steps
 from scripts.nano.vision.pair_pool import PairPool, open_pairs
-from scripts.nano.vision.pool import Pool, open_pool
+from scripts.nano.vision.pool import open_pool
 from scripts.nano.vision.train_blip2 import exact, tokens_of
 from visdiff_local.bench.scenes.language.language import caption
 
-TESTED_PICTURES, TESTED_PAIRS = 512, 100
-"""At the end of either pool, never trained on."""
+TESTED = 512
+"""Pictures at the end of the pool, never trained on."""
 DIFFERENCE_WEIGHT = 2.0
 """Of a token of a difference, which has few of them, against one of a caption."""
-SAMPLED = 10
+SAMPLING = {"do_sample": True, "top_p": 0.9, "top_k": 0, "num_return_sequences": 10}
+"""As the backend samples."""
 
 
 class Seen(nn.Module):
@@ -64,38 +67,53 @@ def weighted_loss(model, seen: torch.Tensor, tokens: torch.Tensor, weight: torch
 
 
 @torch.no_grad()
-def proposed(model, processor, features, pairs: PairPool, chosen: range) -> dict[str, list[float]]:
-    """By difficulty: share of pairs whose truth is the greedy answer, and among ten samples."""
+def proposed(model, processor, features, lessons: Sequence[Lesson]) -> list[float]:
+    """Share of lessons whose words are the greedy answer, and are among ten samples."""
     model.eval()
-    rng, found = np.random.default_rng(0), {}
     ids = processor(images=np.zeros((8, 8, 3), np.uint8), text="", return_tensors="pt").input_ids
-    for pair in chosen:
-        lesson = from_pair(pairs, pair, rng, pure=True)
+    hits = []
+    for lesson in lessons:
         prefix = prefix_of(model, difference(features, lesson)[None].to(DEVICE))
-        texts = []
-        for options in (
-            {"do_sample": False},
-            {"do_sample": True, "top_p": 0.9, "top_k": 0, "num_return_sequences": SAMPLED},
-        ):
-            words = model.get_input_embeddings()(ids.to(DEVICE))
-            words[:, : prefix.shape[1]] = prefix
-            new = model.language_model.generate(
-                inputs_embeds=words,
-                attention_mask=torch.ones(words.shape[:2], dtype=torch.long, device=DEVICE),
-                max_new_tokens=24,
-                **options,
-            )
-            texts.append([t.strip() for t in processor.batch_decode(new, skip_special_tokens=True)])
-        scores = (texts[0][0] == lesson.words, lesson.words in texts[1])
-        found.setdefault(pairs.difficulties[pair], []).append(scores)
+        words = model.get_input_embeddings()(ids.to(DEVICE))
+        words[:, : prefix.shape[1]] = prefix
+        start = {
+            "inputs_embeds": words,
+            "attention_mask": torch.ones(words.shape[:2], dtype=torch.long, device=DEVICE),
+            "max_new_tokens": 16,
+        }
+        found = []
+        for options in ({"do_sample": False}, SAMPLING):
+            new = model.language_model.generate(**start, **options)
+            texts = processor.batch_decode(new, skip_special_tokens=True)
+            found.append(lesson.words in [text.strip() for text in texts])
+        hits.append(found)
     model.train()
-    return {k: [round(float(x), 3) for x in np.mean(v, axis=0)] for k, v in sorted(found.items())}
+    return [round(float(x), 3) for x in np.mean(hits, axis=0)]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where lessons come from: single pictures, and drawn pairs where there are any."""
+
+    singles: Singles
+    in_pool: Features
+    pairs: PairPool | None
+    in_pairs: Features | None
+
+    def lesson(self, rng: np.random.Generator) -> tuple[torch.Tensor, str]:
+        if self.pairs is None or self.in_pairs is None or rng.random() < 0.5:
+            one, features = self.singles.lesson(rng), self.in_pool
+        else:
+            pair = int(rng.integers(len(self.pairs)))
+            one, features = from_pair(self.pairs, pair, rng, pure=False), self.in_pairs
+        return difference(features, one)[None], one.words
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("pool", "pairs", "out"):
+    for name in ("pool", "out"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--pairs", type=Path, help="drawn pairs, for half of the differences")
     parser.add_argument("--start-from", type=Path, required=True, help="a finished nano-blip2")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--batch", type=int, default=64)
@@ -105,7 +123,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=120_000)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
-    pool, pairs, work = open_pool(options.pool), open_pairs(options.pairs), options.out / "work"
+    pool, work = open_pool(options.pool), options.out / "work"
     model = Blip2ForConditionalGeneration.from_pretrained(
         options.start_from, dtype=torch.float32, attn_implementation="eager", local_files_only=True
     ).train()
@@ -113,50 +131,52 @@ def main() -> None:
     model.vision_model.requires_grad_(False)
     tower = Seen(model.vision_model)
     in_pool = features_of(tower, pool, work, "pool", options.pictures)
-    in_pairs = features_of(tower, pairs.pool, work, "pairs", len(pairs.pool))
-    last = np.arange(len(in_pool) - TESTED_PICTURES, len(in_pool))
-    held_back = range(len(pairs) - TESTED_PAIRS, len(pairs))
+    pairs = open_pairs(options.pairs) if options.pairs else None
+    in_pairs = pairs and features_of(tower, pairs.pool, work, "pairs", len(pairs.pool))
+    source = Source(Singles(pool, len(in_pool) - TESTED), in_pool, pairs, in_pairs)
+    last = np.arange(len(in_pool) - TESTED, len(in_pool))
+    unseen = Singles(tail_of(pool, len(in_pool), TESTED), TESTED)
+    rng = np.random.default_rng(3)
+    lessons = [unseen.lesson(rng) for _ in range(100)]
 
-    def report(count: int) -> dict:
+    def report(share: float) -> dict:
         return {
-            "exact captions": exact(model, processor, pool, last[:count]),
+            "exact captions": exact(model, processor, pool, last[: round(share * TESTED)]),
             "proposed (greedy, ten samples)": proposed(
-                model, processor, in_pairs, pairs, held_back[: count // 5]
+                model, processor, in_pool[last], lessons[: round(share * len(lessons))]
             ),
         }
 
-    train(options, model, processor, pool, pairs, in_pool, in_pairs, report)
-    result = report(TESTED_PICTURES)
+    train(options, model, processor, source, report)
+    result = report(1.0)
     save_half(model, processor, options.out)
     (work / "differences.json").write_text(json.dumps(result, indent=1))
     print(json.dumps(result))
 
 
-def train(options, model, processor, pool: Pool, pairs, in_pool, in_pairs, report) -> None:
-    singles = Singles(pool, len(in_pool) - TESTED_PICTURES)
+def train(options, model, processor, source: Source, report) -> None:
+    pool, in_pool, count = source.singles.pool, source.in_pool, source.singles.count
     run = Run(model, options.out / "work" / "blip2.pt", options.lr, options.minutes)
     rng = np.random.default_rng((options.seed, run.steps))
-    each = round(options.batch * (1 - options.captions) / 2)
-    captions = options.batch - 2 * each
+    captions = round(options.batch * options.captions)
     weight = torch.ones(options.batch, device=DEVICE)
     weight[captions:] = DIFFERENCE_WEIGHT
     if run.steps == 0:
-        print("before", report(TESTED_PICTURES), flush=True)
+        print("before", report(0.5), flush=True)
     for _ in timed_steps(run):
-        chosen = np.sort(rng.choice(singles.count, captions, False))
+        chosen = np.sort(rng.choice(count, captions, False))
         texts = [caption(pool.scene(int(i))) for i in chosen]
         seen = [torch.from_numpy(in_pool[chosen]).float()]
-        for _ in range(each):
-            drawn = from_pair(pairs, int(rng.integers(len(pairs) - TESTED_PAIRS)), rng, pure=False)
-            mixed = singles.lesson(rng)
-            seen += [difference(in_pairs, drawn)[None], difference(in_pool, mixed)[None]]
-            texts += [drawn.words, mixed.words]
+        for _ in range(options.batch - captions):
+            features, words = source.lesson(rng)
+            seen.append(features)
+            texts.append(words)
         with half_precision():
             tokens = tokens_of(texts, processor.tokenizer)
             loss = weighted_loss(model, torch.cat(seen).to(DEVICE), tokens, weight)
         run.step(loss)
-        if run.steps % 400 == 0:
-            print(run.steps, report(250), flush=True)
+        if run.steps % 200 == 0:
+            print(run.steps, report(0.2), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from scripts.nano.vision.differences import Singles
+from scripts.nano.vision.differences import Singles, tail_of
 from scripts.nano.vision.features import features_of
 from scripts.nano.vision.image_lessons import Prompts, several_loss, shown
 from scripts.nano.vision.llava_lessons import Lessons, lesson_loss
@@ -65,18 +65,6 @@ def named(model, features, singles: Singles, tokenizer, count: int, n: int) -> l
     return [round(hits / wanted, 3), round(hits / said, 3)]
 
 
-class Last:
-    """The pool's last pictures, as lessons that were never trained on."""
-
-    def __init__(self, pool, features, count: int) -> None:
-        start = len(features) - count
-        self.features = features[start:]
-        tail = type(pool)(
-            pool.images[start : len(features)], pool.codes[start : len(features)], pool.cover
-        )
-        self.singles = Singles(tail, count)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("pool", "out"):
@@ -93,7 +81,7 @@ def main() -> None:
     model, processor = from_finished(options.start_from)
     features = features_of(LastTokens(vision_of(model)), pool, work, "tokens", options.pictures)
     n = len(features)
-    singles, last = Singles(pool, n - TESTED), Last(pool, features, TESTED)
+    singles, unseen = Singles(pool, n - TESTED), Singles(tail_of(pool, n, TESTED), TESTED)
     old = Lessons(pool, features, processor.tokenizer, options.seed, options.questions)
     prompts = Prompts(processor.tokenizer)
     run = Run(model, work / "llava.pt", options.lr, options.minutes)
@@ -103,7 +91,7 @@ def main() -> None:
         tokenizer = processor.tokenizer
         found = {
             f"{k} a side: named, true": named(
-                model, last.features, last.singles, tokenizer, k, lessons
+                model, features[n - TESTED :], unseen, tokenizer, k, lessons
             )
             for k in ROWS
         }
