@@ -110,8 +110,17 @@ class ModelSpec(_Strict):
     one; ``VISDIFF_LLAMA_SERVER_TOKEN`` unless given. The token itself never stands here."""
     multi_image: bool = False
     """Whether the VLM takes several images in one prompt."""
+    most_images: int = Field(default=0, ge=0)
+    """How many the image proposer shows it in one prompt, of both sets together; 0: all of a round.
+    What is more is shown in further prompts."""
     domain: str = ""
     """What the model was trained on, when that is not photographs at large."""
+
+    @model_validator(mode="after")
+    def _one_of_each_side(self) -> Self:
+        if self.most_images == 1:
+            raise ValueError("most_images must be 2 or more, so that both sets are shown")
+        return self
 
     @model_validator(mode="after")
     def _url_on_loopback(self) -> Self:

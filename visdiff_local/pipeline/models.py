@@ -64,6 +64,11 @@ class RunModels:
         """Whether the VLM takes several images in one prompt."""
         return self._handle("vlm").spec.multi_image
 
+    @property
+    def most_images(self) -> int:
+        """How many images the VLM takes in one prompt; 0: as many as there are."""
+        return self._handle("vlm").spec.most_images
+
     @cached_property
     def captioner(self) -> CachedCaptioner:
         return CachedCaptioner(*self._source("captioner"))

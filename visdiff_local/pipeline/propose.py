@@ -88,7 +88,13 @@ def _proposed(
                 found += from_captions(samples, said, roles.llm, _asking("llm", config, roles))
             elif name == "image":
                 asking, grid = _asking("vlm", config, roles), not roles.multi_image
-                found += from_images(samples, roles.image_proposer, asking, grid=grid)
+                found += from_images(
+                    samples,
+                    roles.image_proposer,
+                    asking,
+                    grid=grid,
+                    most=roles.most_images,
+                )
             elif name == "feature":
                 asking = _asking("captioner", config, roles)
                 found += from_features(samples, roles.feature_proposer, asking)
