@@ -402,7 +402,7 @@ def test_no_pack_and_a_pack_that_is_there_already(
     with pytest.raises(UsageError, match="there is no such pack"):
         import_pack(tmp_path / "none", tmp_path / "there")
     (tmp_path / "text").write_text("no tar")
-    with pytest.raises(WeightsError, match="neither a folder nor a tar"):
+    with pytest.raises(WeightsError, match="neither a folder nor a sound tar"):
         import_pack(tmp_path / "text", tmp_path / "there")
     with pytest.raises(UsageError, match="is there already"):
         pack({folder: spec}, tmp_path / "text")

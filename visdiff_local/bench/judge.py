@@ -1,6 +1,5 @@
 """Does the judge grade as people do? Its grades against human ones, of the same hypotheses."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,8 @@ from visdiff_local.bench.scenes.world import GROUP_OF
 from visdiff_local.errors import InputError, ProblemsError
 from visdiff_local.pipeline.judge import GRADES, Judged, Question, judge
 from visdiff_local.protocols import TextModel
+from visdiff_local.system import foreign
+from visdiff_local.system.foreign import ForeignError
 
 FIELDS = ("hypothesis", "group_a", "group_b", "manual_label")
 ACCURACY_FIELDS = ("exact", "mae", "pearson", "spearman", "pearson_expected")
@@ -39,8 +40,8 @@ def read_labels(path: Path) -> list[Label]:
         ProblemsError: everything that is wrong with its lines, together.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = foreign.read(path).splitlines()
+    except (OSError, ForeignError) as error:
         raise InputError(f"{path}: the labels cannot be read ({error})") from error
     labels: list[Label] = []
     problems: list[str] = []
@@ -88,18 +89,18 @@ def compare_with_labels(
 
 def _label(line: str) -> Label | str:
     try:
-        fields = json.loads(line)
-    except json.JSONDecodeError as error:
-        return f"this is no JSON ({error.msg})"
-    if not isinstance(fields, dict):
-        return "this is no JSON object"
+        fields = foreign.json_object(line)
+    except ForeignError as error:
+        return str(error)
     missing = [name for name in FIELDS if name not in fields]
     if missing:
         return f"it has no {', '.join(missing)}"
     *texts, given = (fields[name] for name in FIELDS)
     if not all(isinstance(text, str) for text in texts):
         return "hypothesis, group_a and group_b must be texts"
-    if given is not None and (isinstance(given, bool) or given not in GRADES):
+    if given is not None and (
+        not isinstance(given, int | float) or isinstance(given, bool) or given not in GRADES
+    ):
         return f"manual_label is {given!r}; it must be 0, 1, 2 or null"
     hypothesis, truth_a, truth_b = texts
     return Label(Question(hypothesis, truth_a, truth_b), None if given is None else int(given))

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from visdiff_local.errors import StoreError
+from visdiff_local.system import foreign
+from visdiff_local.system.foreign import ForeignError
 
 Json = dict[str, Any]
 
@@ -63,8 +65,8 @@ def _last_byte(descriptor: int) -> bytes:
 
 def _entry(line: str) -> Json | None:
     try:
-        entry = json.loads(line)
-    except json.JSONDecodeError:
+        entry = foreign.json_value(line)
+    except ForeignError:
         return None  # cut off by a crash
     whole = isinstance(entry, dict) and isinstance(entry.get("record"), dict) and "key" in entry
     return entry if whole else None

@@ -4,16 +4,20 @@ Unknown keys are errors, and all errors of a file are reported together.
 """
 
 import os
-import tomllib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from visdiff_local.errors import ProblemsError, UsageError
 from visdiff_local.protocols import ROLES, Role
+from visdiff_local.system import foreign
+from visdiff_local.system.files import is_plain_name, is_plain_path
+from visdiff_local.system.foreign import ForeignError
 
 BackendName = Literal["blip2", "vlm", "open_clip", "llama_cpp", "llama_server", "fake"]
 QuantizationName = Literal["", "nf4", "int8", "fp16", "bf16", "fp32"]
@@ -33,12 +37,24 @@ class Fit:
     """Whether it may stay open beside any other model of the profile."""
 
 
+RESERVED = frozenset(("models.toml", "manifest.json"))
+"""Names that the program's own files have in a folder of weights."""
+FILLED_IN = ("revision", "files", "license")
+"""What ``models fetch`` and ``models import`` add to a bundled entry."""
+Tables = dict[str, dict[str, dict[str, Any]]]
+"""A models.toml as it is written: section → name → entry."""
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_PLAIN_URL = re.compile(
+    r"https?://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?"
+)
+_CHECKSUM = re.compile(r"(sha256:)?[0-9a-f]{64}|")
+_NAMED = 5
 UNPLANNED = Fit()
 """Every backend's own sizes."""
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Vision(_Strict):
@@ -124,10 +140,37 @@ class ModelSpec(_Strict):
 
     @model_validator(mode="after")
     def _url_on_loopback(self) -> Self:
-        host = self.url.split("://")[-1].split("/")[0].rsplit(":", 1)[0]
-        if self.backend == "llama_server" and host not in ("127.0.0.1", "localhost", "[::1]"):
+        if (self.backend == "llama_server" or self.url) and not _on_loopback(self.url):
             raise ValueError("url must be on loopback, such as http://127.0.0.1:8080")
         return self
+
+    @field_validator("folder")
+    @classmethod
+    def _folder_is_below(cls, folder: str) -> str:
+        if folder and (not is_plain_path(folder) or folder in RESERVED):
+            raise ValueError("it must be a folder below the folder of weights, by a plain name")
+        return folder
+
+    @field_validator("files")
+    @classmethod
+    def _files_are_inside(cls, files: dict[str, str]) -> dict[str, str]:
+        for name, checksum in files.items():
+            if not is_plain_path(name):
+                raise ValueError(f"{name!r} is no file inside the model's folder")
+            if not _CHECKSUM.fullmatch(checksum):
+                raise ValueError(f'{name!r} has no checksum such as "sha256:…" (64 hex digits)')
+        return files
+
+
+def _on_loopback(url: str) -> bool:
+    """By its parsed host; and of no shape over which two parsers could disagree."""
+    if not _PLAIN_URL.fullmatch(url):
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.hostname in _LOOPBACK and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 class Profile(_Strict):
@@ -151,6 +194,14 @@ class Registry(_Strict):
 
     models: dict[str, ModelSpec]
     profiles: dict[str, Profile]
+
+    @field_validator("models", "profiles")
+    @classmethod
+    def _names_are_names(cls, named: dict[str, Any]) -> dict[str, Any]:
+        for name in named:
+            if not is_plain_name(name) or name in RESERVED:
+                raise ValueError(f"{name!r} is no name for a model or a profile")
+        return named
 
     @model_validator(mode="after")
     def _names_resolve(self) -> Self:
@@ -197,22 +248,71 @@ def load_registry(path: str | Path | None = None, weights: str | Path | None = N
     Raises:
         ProblemsError: everything that is wrong with the file, together.
     """
-    tables = _read(bundled_models_toml())
+    tables = read_tables(bundled_models_toml())
     path = _place(path, "VISDIFF_MODELS")
     weights = _place(weights, "VISDIFF_WEIGHTS")
     fetched = None if weights is None else weights / "models.toml"
-    for file in (fetched if fetched is not None and fetched.is_file() else None, path):
-        if file is not None:
-            _lay_over(tables, file)
-    for section in ("models", "profiles"):
-        tables[section] = {
-            name: {**entry, "name": name} for name, entry in tables.get(section, {}).items()
-        }
+    where = str(bundled_models_toml())
+    if fetched is not None and fetched.is_file():
+        where, tables = str(fetched), with_catalog(tables, read_tables(fetched), str(fetched))
+    if path is not None:
+        where, tables = str(path), _laid_over(tables, read_tables(path))
+    return registry_of(tables, where)
+
+
+def registry_of(tables: Tables, where: str) -> Registry:
+    """The tables as a registry; raises :class:`ProblemsError`, which says ``where`` they are."""
+    named = {
+        section: {name: {**entry, "name": name} for name, entry in tables.get(section, {}).items()}
+        for section in ("models", "profiles")
+    }
     try:
-        return Registry.model_validate(tables)
+        return Registry.model_validate(named)
     except ValidationError as error:
-        where = str(path or fetched or bundled_models_toml())
         raise ProblemsError(where, [_problem(dict(item)) for item in error.errors()]) from error
+
+
+def with_catalog(tables: Tables, catalog: Tables, where: str) -> Tables:
+    """The bundled entries with those of a folder of weights, whose models.toml may come from
+    someone else: it adds entries, and fills in checksums and revisions of the bundled ones. What a
+    bundled name means it cannot change.
+
+    Raises:
+        ProblemsError: it has another checksum or revision where one is bundled.
+    """
+    problems = [
+        f"models.{name}: {problem}"
+        for name, entry in catalog.get("models", {}).items()
+        if name in tables["models"]
+        for problem in _contradictions(tables["models"][name], entry)
+    ]
+    if problems:
+        raise ProblemsError(where, problems)
+    models = dict(catalog.get("models", {}))
+    for name, entry in models.items():
+        bundled = tables["models"].get(name)
+        if bundled is not None:
+            kept = {key: entry[key] for key in FILLED_IN if key in entry}
+            if bundled.get("license"):
+                kept.pop("license", None)
+            models[name] = {**bundled, **kept}
+    return {
+        "models": {**tables["models"], **models},
+        "profiles": {**catalog.get("profiles", {}), **tables["profiles"]},
+    }
+
+
+def _contradictions(bundled: Mapping[str, Any], entry: Mapping[str, Any]) -> list[str]:
+    """What an entry says otherwise than the bundled one that has its name."""
+    found = []
+    own, files = bundled.get("files", {}), entry.get("files", {})
+    for name, checksum in own.items() if isinstance(files, dict) else ():
+        said = str(files.get(name, ""))
+        if checksum and said.removeprefix("sha256:") != str(checksum).removeprefix("sha256:"):
+            found.append(f"another checksum of {name!r} than the bundled one")
+    if bundled.get("revision") and entry.get("revision") != bundled["revision"]:
+        found.append("another revision than the bundled one")
+    return found
 
 
 def _place(given: str | Path | None, variable: str) -> Path | None:
@@ -221,23 +321,33 @@ def _place(given: str | Path | None, variable: str) -> Path | None:
     return Path(named).expanduser() if named else None
 
 
-def _lay_over(tables: dict[str, dict[str, dict[str, object]]], path: Path) -> None:
-    """Entries of the file take the place of the entries that have their names."""
-    own = _read(path)
-    unknown = sorted(set(own) - {"models", "profiles"})
-    if unknown:
-        raise ProblemsError(str(path), [f"unknown table [{name}]" for name in unknown])
-    for section in ("models", "profiles"):
-        tables[section] = {**tables.get(section, {}), **own.get(section, {})}
+def _laid_over(tables: Tables, own: Tables) -> Tables:
+    """Entries of the user's own file take the place of the entries that have their names."""
+    return {
+        section: {**tables.get(section, {}), **own.get(section, {})}
+        for section in ("models", "profiles")
+    }
 
 
-def _read(path: Path) -> dict[str, dict[str, dict[str, object]]]:
+def read_tables(path: Path) -> Tables:
+    """The tables of a models.toml, each a table of tables; what is in them is checked later.
+
+    Raises:
+        UsageError: there is no such file.
+        ProblemsError: it is no file of this kind.
+    """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = foreign.toml_tables(path)
+        unknown = sorted(set(tables) - {"models", "profiles"})
+        if unknown:
+            raise ForeignError(*(f"unknown table [{name}]" for name in unknown[:_NAMED]))
+        return foreign.typed(Tables, tables)
     except FileNotFoundError as error:
         raise UsageError(f"{path}: there is no such models file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProblemsError(str(path), [str(error)]) from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ForeignError as error:
+        raise ProblemsError(str(path), error.problems) from error
 
 
 def _problem(item: Mapping[str, object]) -> str:

@@ -21,6 +21,7 @@ from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.read import Sets
 from visdiff_local.pipeline.split import sides, tested
 from visdiff_local.store import keys
+from visdiff_local.system import foreign
 from visdiff_local.types import ImageRef, MeasuredDifference, ScoredHypothesis
 
 OVERLAY_IMAGES = 300
@@ -69,9 +70,7 @@ def _overlays(sets: Sets, config: RunConfig, roles: RunModels) -> tuple[Overlay,
             found = find_overlays(_thumbnails(a, roles), _thumbnails(b, roles), rng=rng)
         known = {key: json.dumps([asdict(overlay) for overlay in found])}
         roles.store.records.put_many("overlays", known)
-    return tuple(
-        Overlay(**{**fields, "box": tuple(fields["box"])}) for fields in json.loads(str(known[key]))
-    )
+    return foreign.typed(tuple[Overlay, ...], foreign.json_value(str(known[key])))
 
 
 def _some(images: Sequence[ImageRef], rng: np.random.Generator) -> list[ImageRef]:

@@ -4,10 +4,12 @@ A reply is never passed on as it is. :func:`hypotheses` returns clean phrases or
 :func:`grade` a grade or None; the caller keeps the raw text of a reply that gave nothing.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
+
+from visdiff_local.system import foreign
+from visdiff_local.system.foreign import ForeignError
 
 Grade = Literal[0, 1, 2]
 
@@ -86,8 +88,8 @@ def says_nothing(text: str) -> bool:
 def grade(text: str) -> Grade | None:
     """A judge's 0, 1 or 2, alone or as ``{"grade": 2}``; None for everything else."""
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
+        value = foreign.json_value(text)
+    except ForeignError:
         value = text
     if isinstance(value, dict) and len(value) == 1:
         value = next(iter(value.values()))
@@ -102,8 +104,8 @@ def _items(text: str) -> list[str]:
     fenced = _FENCE.match(text)
     body = fenced[1] if fenced else text
     try:
-        return list(_strings(json.loads(body)))
-    except json.JSONDecodeError:
+        return list(_strings(foreign.json_value(body)))
+    except ForeignError:
         pass  # not JSON: the usual case, a list in plain text
     lines = [line for line in body.splitlines() if line.strip()]
     marked = [line for line in lines if _MARKER.match(line)]

@@ -3,34 +3,19 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from visdiff_local.errors import InputError
-from visdiff_local.types import (
-    Calls,
-    Duplicates,
-    Evaluation,
-    Evidence,
-    Example,
-    Grade,
-    Histogram,
-    Hypothesis,
-    MeasuredDifference,
-    ModelInfo,
-    Provenance,
-    RunInfo,
-    RunResult,
-    SamplingDesign,
-    ScoredHypothesis,
-    SetSummary,
-    Skipped,
-    Summary,
-)
+from visdiff_local.system import foreign
+from visdiff_local.system.foreign import ForeignError
+from visdiff_local.types import Evaluation, Hypothesis, RunResult, ScoredHypothesis, SetSummary
 
 SCHEMA_VERSION = 2
 Json = dict[str, Any]
+HYPOTHESIS = tuple(field.name for field in fields(Hypothesis))
+"""What a row of ``differences`` says of its text itself."""
 
 
 def to_dict(result: RunResult) -> Json:
@@ -59,30 +44,42 @@ def to_json(result: RunResult) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def from_json(text: str) -> RunResult:
-    """The result that :func:`to_json` wrote; raises :class:`InputError` when it is none."""
+def from_json(text: str | bytes) -> RunResult:
+    """The result that :func:`to_json` wrote; raises :class:`InputError` when it is none.
+
+    Fields that this version does not know are ignored, those that it knows have their types.
+    """
     try:
-        content = json.loads(text)
-        version = content["schema_version"]
-        if version == 1:
-            content = _from_version_1(content)
-        elif version != SCHEMA_VERSION:
+        content = foreign.json_object(text)
+        version = content.get("schema_version")
+        if version not in (1, SCHEMA_VERSION):
             raise InputError(
-                f"run.json has schema version {version}; this program reads 1 and {SCHEMA_VERSION}"
+                f"run.json has schema version {str(version)[:20]}; this program reads 1 and "
+                f"{SCHEMA_VERSION}"
             )
-        return _result(content)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"this is no run.json of this program: {error!r}") from error
+        shaped = _shaped(_from_version_1(content) if version == 1 else content)
+        return foreign.typed(RunResult, shaped, absent_floats=True)
+    except (ForeignError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"this is no run.json of this program: {_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return str(error) if isinstance(error, ForeignError) else "a part of it has another shape"
 
 
 def load(run_dir: Path) -> RunResult:
     """The result in a run folder; raises :class:`InputError` that names the folder."""
     path = run_dir / "run.json"
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = foreign.read(path)
+    except (OSError, ForeignError) as error:
         raise InputError(f"{path}: cannot be read ({error}); name a run's --out folder") from error
-    return from_json(text)
+    try:
+        return from_json(text)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _written(value: SetSummary | ScoredHypothesis) -> Json:
@@ -91,9 +88,9 @@ def _written(value: SetSummary | ScoredHypothesis) -> Json:
 
 
 def _difference(rank: int, scored: ScoredHypothesis) -> Json:
-    fields = _written(scored)
-    hypothesis = fields.pop("hypothesis")
-    return {"rank": rank, **hypothesis, **fields}
+    row = _written(scored)
+    hypothesis = row.pop("hypothesis")
+    return {"rank": rank, **hypothesis, **row}
 
 
 def _evaluation(evaluation: Evaluation) -> Json:
@@ -141,71 +138,29 @@ def _from_version_1(content: Json) -> Json:
     return {**content, "sets": sets, "summary": summary, "differences": differences}
 
 
-def _result(content: Json) -> RunResult:
+def _shaped(content: Json) -> Json:
+    """run.json's tables in the shape of :class:`RunResult`, whose fields say which types hold."""
     evaluation = content["evaluation"]
-    return RunResult(
-        run=_run_info(content["run"]),
-        a=_set_summary(content["sets"]["a"]),
-        b=_set_summary(content["sets"]["b"]),
-        summary=_summary(content["summary"]),
-        differences=tuple(_scored(item) for item in content["differences"]),
-        measured=tuple(MeasuredDifference(**item) for item in content["measured"]),
-        evaluation=None if evaluation is None else _graded(evaluation),
-        duplicates=tuple(
-            Duplicates(tuple(item["paths"]), item["exact"], item["across"])
-            for item in content["duplicates"]
-        ),
-        outside_domain=content["outside_domain"],
-        warnings=tuple(content["warnings"]),
-        calls={role: Calls(**calls) for role, calls in content["calls"].items()},
-        seconds=content["seconds"],
-    )
+    content = _without_sources(content)
+    return {
+        **content,
+        "a": content["sets"]["a"],
+        "b": content["sets"]["b"],
+        "differences": [_scored(item) for item in content["differences"]],
+        "evaluation": None if evaluation is None else _graded(evaluation),
+    }
 
 
-def _summary(item: Json) -> Summary:
-    design = SamplingDesign(**item.get("design", {}))
-    return Summary(**{**item, "design": design})
+def _without_sources(value: Any) -> Any:
+    """An example's image is known while its run lasts; a file can name none to be opened."""
+    if isinstance(value, dict):
+        return {key: _without_sources(item) for key, item in value.items() if key != "source"}
+    return [_without_sources(item) for item in value] if isinstance(value, list) else value
 
 
-def _run_info(item: Json) -> RunInfo:
-    models = {role: ModelInfo(**info) for role, info in item["models"].items()}
-    return RunInfo(item["seed"], item["profile"], item["config"], models, item["versions"])
+def _scored(item: Json) -> Json:
+    return {**item, "hypothesis": {name: item[name] for name in HYPOTHESIS if name in item}}
 
 
-def _set_summary(item: Json) -> SetSummary:
-    return SetSummary(
-        name=item["name"],
-        n=item["n"],
-        explore=item["explore"],
-        validate=item["validate"],
-        skipped=tuple(Skipped(**skipped) for skipped in item["skipped"]),
-        preview=_examples(item["preview"]),
-    )
-
-
-def _scored(item: Json) -> ScoredHypothesis:
-    fields = {key: value for key, value in item.items() if key != "rank"}
-    provenance = Provenance(**fields.pop("provenance"))
-    similar = tuple(fields.pop("similar"))
-    text, direction = fields.pop("text"), fields.pop("direction")
-    evidence, bins = fields.pop("evidence"), fields.pop("histogram")
-    for name in ("auroc_ci", "prevalence_a_ci", "prevalence_b_ci"):
-        fields[name] = None if fields[name] is None else tuple(fields[name])
-    return ScoredHypothesis(
-        hypothesis=Hypothesis(text, direction, provenance, similar),
-        evidence=Evidence(**{side: _examples(items) for side, items in evidence.items()}),
-        histogram=Histogram(**{name: tuple(values) for name, values in bins.items()}),
-        **fields,
-    )
-
-
-def _examples(items: list[Json]) -> tuple[Example, ...]:
-    return tuple(Example(**item) for item in items)
-
-
-def _graded(item: Json) -> Evaluation:
-    grades = tuple(
-        Grade(grade["rank"], grade["grade"], tuple(grade["probabilities"]))
-        for grade in item["grades"]
-    )
-    return Evaluation(item["acc@1"], item["acc@5"], grades)
+def _graded(item: Json) -> Json:
+    return {**item, "acc_at_1": item["acc@1"], "acc_at_5": item["acc@5"]}

@@ -6,7 +6,6 @@ and computed again.
 """
 
 import hashlib
-import json
 import logging
 import os
 import shutil
@@ -20,6 +19,7 @@ from visdiff_local.store import files, records
 from visdiff_local.store.database import DAY, Database
 from visdiff_local.store.disk import cannot, private_folder, size_of
 from visdiff_local.store.vectors import VectorIndex
+from visdiff_local.system import foreign
 
 __all__ = ["Store", "StoreInfo", "VectorsInfo", "default_folder"]
 
@@ -211,9 +211,9 @@ def _vectors_info(folder: Path) -> VectorsInfo | None:
 def _shard_info(path: Path) -> tuple[str, int, int] | None:
     """Fingerprint, dimension, rows; None for a shard that is damaged or was merged away."""
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = foreign.json_object(foreign.read(path))
         return str(facts["fingerprint"]), int(facts["dimension"]), int(facts["count"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

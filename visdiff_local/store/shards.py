@@ -24,6 +24,7 @@ from zlib_ng.zlib_ng import crc32
 
 from visdiff_local.errors import MissingDependencyError
 from visdiff_local.store.disk import checksum, private_folder, write_atomically
+from visdiff_local.system import foreign
 
 FloatArray = npt.NDArray[np.float32]
 HalfArray = npt.NDArray[np.float16]
@@ -65,7 +66,7 @@ class Shard:
     def __init__(self, path: Path, dimension: int) -> None:
         """Raises OSError when a file is not there, ValueError or RuntimeError when damaged."""
         self.path = path
-        self.facts = ShardFacts(**json.loads(path.read_text(encoding="utf-8")))
+        self.facts = foreign.typed(ShardFacts, foreign.json_object(foreign.read(path)))
         index_file, ids_file = path.with_suffix(".faiss"), path.with_suffix(".ids")
         if index_file.stat().st_size != self.facts.index_bytes:
             raise ValueError("the size is wrong")

@@ -7,6 +7,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+_LONGEST_NAME = 200
+"""Bytes; what file systems take, less room for a draft's suffix."""
+_MOST_PARTS = 8
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name from elsewhere may become one file or folder: no path, nothing hidden, nothing
+    that a shell or a terminal would take for something else."""
+    return (
+        name.isprintable()
+        and name == name.strip()
+        and not name.startswith((".", "~", "-"))
+        and not {"/", "\\"} & set(name)
+        and 0 < len(name.encode("utf-8", "replace")) <= _LONGEST_NAME
+    )
+
+
+def is_plain_path(path: str) -> bool:
+    """As :func:`is_plain_name`, of a relative path that stays below where it begins."""
+    parts = path.split("/")
+    return len(parts) <= _MOST_PARTS and all(map(is_plain_name, parts))
+
 
 def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Writes a draft beside ``path`` and moves it there; private to the user.

@@ -20,24 +20,40 @@
     against = "theirs"                 # compared with that case, not with the baseline
 """
 
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from visdiff_local.bench.drawn import SPLITS, Plan
 from visdiff_local.config import RunConfig
 from visdiff_local.errors import ProblemsError, UsageError
+from visdiff_local.system import foreign
+from visdiff_local.system.foreign import ForeignError
 
+MOST = 10_000
+"""Combinations of a sweep."""
 TABLES = ("title", "baseline", "bench", "options", "grid", "case")
-PLAN_KEYS = tuple(field.name for field in fields(Plan))
+PLAN_KEYS = tuple(one.name for one in fields(Plan))
 OPTION_KEYS = tuple(
     name
     for name in RunConfig.model_fields
     if name not in ("a", "b", "where_a", "where_b", "truth_a", "truth_b", "out", "seed")
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """What kind of value stands under each key; which names it may hold is checked afterwards."""
+
+    title: str = ""
+    baseline: Mapping[str, Any] = field(default_factory=dict)
+    bench: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    grid: Mapping[str, Any] = field(default_factory=dict)
+    case: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +107,19 @@ def read_sweep(path: Path, given: Mapping[str, Any] | None = None) -> Sweep:
         ProblemsError: everything that is wrong in it, together.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = foreign.toml_tables(path)
+        foreign.typed(_Tables, content)
     except OSError as error:
         raise UsageError(f"{path}: the sweep cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProblemsError(str(path), [str(error)]) from error
+    except ForeignError as error:
+        raise ProblemsError(str(path), error.problems) from error
     problems = _problems(content)
     if problems:
         raise ProblemsError(str(path), problems)
-    combinations = _combinations(content, given or {})
+    try:
+        combinations = _combinations(content, given or {})
+    except ForeignError as error:
+        raise ProblemsError(str(path), error.problems) from error
     problems = [f"{c.label}: {text}" for c in combinations for text in _unusable(c)]
     baseline = None
     if "baseline" in content:
@@ -127,13 +147,19 @@ def _problems(content: Mapping[str, Any]) -> list[str]:
         if not isinstance(values, list) or not values:
             problems.append(f"[grid] {name} must be a list of values")
     cases = content.get("case", [])
+    count = prod(len(v) for v in content.get("grid", {}).values() if isinstance(v, list))
+    if count * max(1, len(cases)) > MOST:
+        problems.append(f"the grid has more than {MOST:,} combinations")
+    unnamed = [n for n, c in enumerate(cases, 1) if not isinstance(c.get("name", ""), str)]
+    if unnamed:
+        return [*problems, f"case {unnamed[0]} has a name that is no text"]
     names = {case.get("name") for case in cases}
     for number, case in enumerate(cases, start=1):
         own = {*known, "name", "against"}
         problems += [f"case {number} has no {n!r}" for n in case if n not in own]
         if "name" not in case:
             problems.append(f"case {number} has no name")
-        if "against" in case and case["against"] not in names - {case.get("name")}:
+        if "against" in case and str(case["against"]) not in names - {case.get("name")}:
             problems.append(f"case {number} is against {case['against']!r}, which is no other case")
     return problems
 
@@ -160,8 +186,7 @@ def _combinations(content: Mapping[str, Any], given: Mapping[str, Any]) -> tuple
 
 
 def _plan(values: Mapping[str, Any]) -> Plan:
-    splits = tuple(values.get("splits", SPLITS))
-    return replace(Plan(), **{**values, "splits": splits})
+    return foreign.typed(Plan, {**asdict(Plan()), **values})
 
 
 def _unusable(combination: Combination) -> list[str]:

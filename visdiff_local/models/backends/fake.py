@@ -24,6 +24,7 @@ from visdiff_local.protocols import (
     TextModel,
     VisualQA,
 )
+from visdiff_local.system import foreign
 from visdiff_local.types import ImageRef
 
 DIMENSION = 64
@@ -107,7 +108,7 @@ class Fake:
             return [" ".join(_listed(rng).split(" ")[:max_tokens]) for rng in rngs]
         if not grammar.lstrip().startswith("{"):
             raise UsageError("the fake model obeys JSON schemas, not GBNF; use llama_cpp")
-        schema = json.loads(grammar)
+        schema = foreign.json_object(grammar)
         return [json.dumps(_obeying(schema, rng)) for rng in rngs]
 
     def text_p_yes(self, prompts: Sequence[str]) -> FloatArray:

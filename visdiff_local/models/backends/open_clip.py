@@ -7,7 +7,6 @@ the preprocessing, not the tokenizer, not the weights.
 Texts longer than the model's context (77 tokens in CLIP) are cut by its tokenizer.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -31,6 +30,7 @@ from visdiff_local.models.backends.files import (
 )
 from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.protocols import Embedder, FloatArray
+from visdiff_local.system import foreign
 from visdiff_local.types import ImageRef
 
 CONFIG = "open_clip_config.json"
@@ -121,8 +121,7 @@ def _tokenizer_options(folder: Path) -> dict[str, bool]:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    return parsed
+    return foreign.json_object(foreign.read(folder / CONFIG))
 
 
 class OpenClip:

@@ -6,7 +6,6 @@ padding that leaks into the result. They run when a model is opened; a model tha
 tested again until its files, its settings or a library change.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +17,7 @@ from PIL import Image
 
 from visdiff_local.errors import SelfTestError
 from visdiff_local.models.backends.files import digest_of, recall, remember
+from visdiff_local.system import foreign
 
 Floats = npt.NDArray[np.float32]
 _LIBRARIES = ("torch", "transformers", "bitsandbytes", "open_clip_torch", "llama-cpp-python")
@@ -166,7 +166,7 @@ def weights_are_loaded(
 def obeys_json(text: str) -> None:
     """A completion under a JSON grammar parses."""
     try:
-        json.loads(text)
+        foreign.json_value(text)
     except ValueError as error:
         raise SelfTestError(
             f"a reply under a JSON grammar is not JSON ({text!r}); likely cause: this version of "

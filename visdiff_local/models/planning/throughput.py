@@ -12,6 +12,8 @@ from pathlib import Path
 from visdiff_local.models.backends.files import recall, remember
 from visdiff_local.models.recovery import Work
 from visdiff_local.protocols import Role
+from visdiff_local.system import foreign
+from visdiff_local.system.foreign import ForeignError
 
 LEAST: Mapping[Role, int] = {"captioner": 16, "llm": 2, "embedder": 16, "vlm": 16}
 """Fewer items than this say little: a first batch is slow. A reply is hundreds of steps by itself.
@@ -60,7 +62,6 @@ def _read() -> Rates:
     if text is None:
         return {}
     try:
-        parsed: Rates = json.loads(text)
-    except json.JSONDecodeError:
+        return foreign.typed(Rates, foreign.json_value(text))
+    except ForeignError:
         return {}
-    return parsed

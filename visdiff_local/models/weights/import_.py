@@ -15,18 +15,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from visdiff_local.errors import UsageError, WeightsError
+from visdiff_local.errors import ProblemsError, UsageError, WeightsError
+from visdiff_local.models.backends.files import SETTINGS, WEIGHTS
+from visdiff_local.models.specs import (
+    bundled_models_toml,
+    read_tables,
+    registry_of,
+    with_catalog,
+)
 from visdiff_local.models.weights import disk
 from visdiff_local.models.weights.manifest import (
+    LARGEST,
     NAME,
     FileRecord,
     Manifest,
     PackedModel,
+    catalog_with,
     parse,
+    redefined,
     write_catalog,
 )
 from visdiff_local.models.weights.verify import CHUNK, sha256
 from visdiff_local.system.files import sync
+
+_LONGEST_HEADER = 1 << 16
+"""Bytes of an extended header."""
+_MOST_MEMBERS = 100_000
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ": "xz", b"BZh": "bzip2", b"PK": "zip"}
+_TAR_ERRORS = (tarfile.TarError, ValueError, OverflowError, EOFError, UnicodeError, RecursionError)
+"""What tarfile raises over headers that are not what they should be."""
 
 Say = Callable[[str], None]
 OpenFile = Callable[[str], IO[bytes]]
@@ -54,8 +71,11 @@ def import_pack(source: Path, weights: Path, *, say: Say = lambda _: None) -> li
             disk is full; the folder of weights is as it was before.
     """
     with _opened(source) as (manifest, open_file):
+        models = _named(manifest)
+        profiles = [p.model_copy(update={"name": n}) for n, p in manifest.profiles.items()]
+        _refuse(source, manifest, weights)
         disk.private(weights)
-        new = {name: m for name, m in manifest.models.items() if not _is_there(m, weights)}
+        new = {name: model for name, model in models.items() if not _is_there(model, weights)}
         disk.need(weights, sum(model.size for model in new.values()))
         with _staging(weights) as staging:
             kept = f"{weights} is as it was before"
@@ -63,13 +83,63 @@ def import_pack(source: Path, weights: Path, *, say: Say = lambda _: None) -> li
                 say(f"{name}: checking and copying {model.size / 1e9:.2f} GB")
                 with disk.writing(staging / model.folder, kept):
                     _copy_model(model, open_file, staging / model.folder, source)
-            placed = [
-                _place(name, model, weights, staging if name in new else None)
-                for name, model in manifest.models.items()
-            ]
-    specs = [model.spec for model in manifest.models.values()]
-    write_catalog(weights, specs, manifest.profiles.values())
+            with disk.writing(weights, kept), _all_or_nothing() as moves:
+                placed = [
+                    _place(name, model, weights, staging if name in new else None, moves)
+                    for name, model in models.items()
+                ]
+                write_catalog(weights, [model.spec for model in models.values()], profiles)
     return placed
+
+
+def _named(manifest: Manifest) -> dict[str, PackedModel]:
+    """The models, each entry with the name that the manifest gives it."""
+    return {
+        name: model.model_copy(update={"spec": model.spec.model_copy(update={"name": name})})
+        for name, model in manifest.models.items()
+    }
+
+
+def _refuse(source: Path, manifest: Manifest, weights: Path) -> None:
+    """Raises :class:`WeightsError` where the program could not go on with what the pack brings: it
+    redefines a bundled name, contradicts the catalogue, or would take the place of something that
+    is no model."""
+    bundled = read_tables(bundled_models_toml())
+    problem = redefined(manifest, registry_of(bundled, str(bundled_models_toml())))
+    if problem:
+        raise WeightsError(f"{source}: {problem}; a pack may add models, not replace them")
+    for model in manifest.models.values():
+        target = weights / model.folder
+        if target.is_symlink() or (target.exists() and not _holds_a_model(target)):
+            raise WeightsError(
+                f"{source}: its folder {model.folder} would take the place of {target}, which "
+                "holds other things than a model; move that away, or name another folder of weights"
+            )
+    entries = [model.spec for model in _named(manifest).values()]
+    profiles = [p.model_copy(update={"name": n}) for n, p in manifest.profiles.items()]
+    try:
+        tables = catalog_with(weights, entries, profiles)
+        registry_of(with_catalog(bundled, tables, str(source)), str(source))
+    except ProblemsError as error:
+        raise WeightsError(f"{error}; the pack is not imported") from error
+
+
+def _holds_a_model(folder: Path) -> bool:
+    return folder.is_dir() and all(
+        path.is_file() and path.suffix in (*WEIGHTS, *SETTINGS) for path in folder.iterdir()
+    )
+
+
+@contextmanager
+def _all_or_nothing() -> Iterator[list[tuple[Path, Path]]]:
+    """A list of (from, to) moves; where something fails they are undone, the last first."""
+    moves: list[tuple[Path, Path]] = []
+    try:
+        yield moves
+    except BaseException:
+        for before, after in reversed(moves):
+            after.rename(before)
+        raise
 
 
 @contextmanager
@@ -78,17 +148,45 @@ def _opened(source: Path) -> Iterator[tuple[Manifest, OpenFile]]:
         yield _manifest(_from_folder(source), source), _from_folder(source)
     elif not source.is_file():
         raise UsageError(f"{source}: there is no such pack")
-    elif not tarfile.is_tarfile(source):
-        raise WeightsError(f"{source} is no pack: neither a folder nor a tar")
     else:
-        with tarfile.open(source, "r:") as archive:
+        with _tar(source) as archive:
             open_file = _from_tar(archive, source)
             yield _manifest(open_file, source), open_file
 
 
+@contextmanager
+def _tar(source: Path) -> Iterator[tarfile.TarFile]:
+    """The archive; what tarfile raises over a damaged or hostile one is said in words."""
+    try:
+        with tarfile.open(source, "r:", tarinfo=_Bounded) as archive:
+            yield archive
+    except _TAR_ERRORS as error:
+        with source.open("rb") as stream:
+            start = stream.read(6)
+        packed = next((name for magic, name in _COMPRESSED.items() if start.startswith(magic)), "")
+        if packed:
+            raise WeightsError(
+                f"{source} is compressed ({packed}); a pack is a plain tar: unpack it first"
+            ) from error
+        raise WeightsError(
+            f"{source} is no pack, neither a folder nor a sound tar ({error})"
+        ) from error
+
+
+class _Bounded(tarfile.TarInfo):
+    """A member's header. Extended headers are read whole, and are names: they are short."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Bounded":
+        info = super().frombuf(buf, encoding, errors)
+        if info.type not in tarfile.REGULAR_TYPES and info.size > _LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {info.size:,} bytes")
+        return info
+
+
 def _manifest(open_file: OpenFile, source: Path) -> Manifest:
     with open_file(NAME) as stream:
-        return parse(stream.read(), f"{source}/{NAME}")
+        return parse(stream.read(LARGEST + 1), f"{source}/{NAME}")
 
 
 def _from_folder(source: Path) -> OpenFile:
@@ -107,12 +205,16 @@ def _from_tar(archive: tarfile.TarFile, source: Path) -> OpenFile:
     try:
         for member in archive:
             members[member.name] = member
-    except tarfile.ReadError:
-        pass  # cut short: whoever asks for a file behind the cut is told so
+            if len(members) > _MOST_MEMBERS:
+                raise WeightsError(f"{source} has more than {_MOST_MEMBERS:,} members: no pack")
+    except tarfile.ReadError as error:
+        if not members:
+            raise WeightsError(f"{source} is no pack: not a sound tar ({error})") from error
+        # Cut short: whoever asks for a file behind the cut is told so.
 
     def open_file(name: str) -> IO[bytes]:
         member = members.get(name)
-        stream = archive.extractfile(member) if member is not None and member.isreg() else None
+        stream = archive.extractfile(member) if member is not None and _is_plain(member) else None
         if member is None or stream is None:
             raise WeightsError(f"{name} is missing from {source}, or the pack is cut short")
         if member.offset_data + member.size > size:
@@ -120,6 +222,11 @@ def _from_tar(archive: tarfile.TarFile, source: Path) -> OpenFile:
         return stream
 
     return open_file
+
+
+def _is_plain(member: tarfile.TarInfo) -> bool:
+    """A file as it lies there: a sparse one can claim any size."""
+    return member.isreg() and not member.issparse()
 
 
 @contextmanager
@@ -156,7 +263,7 @@ def _copy_model(model: PackedModel, open_file: OpenFile, folder: Path, source: P
 def _copy(stream: IO[bytes], written: IO[bytes], record: FileRecord, what: str) -> None:
     digest = hashlib.sha256()
     size = 0
-    while chunk := stream.read(CHUNK):
+    while size <= record.size and (chunk := stream.read(CHUNK)):
         digest.update(chunk)
         size += len(chunk)
         written.write(chunk)
@@ -166,15 +273,23 @@ def _copy(stream: IO[bytes], written: IO[bytes], record: FileRecord, what: str) 
         raise WeightsError(f"{what} is corrupt (its sha256 is not {record.sha256})")
 
 
-def _place(name: str, model: PackedModel, weights: Path, staging: Path | None) -> Placed:
+def _place(
+    name: str,
+    model: PackedModel,
+    weights: Path,
+    staging: Path | None,
+    moves: list[tuple[Path, Path]],
+) -> Placed:
     """Moves a checked folder into place; what was there leaves with the staging folder."""
     target = weights / model.folder
     state: Literal["placed", "replaced", "already there"] = "already there"
     if staging is not None:
         state = "replaced" if target.exists() else "placed"
-        if target.exists():
-            target.rename(staging / f"{model.folder}.old")
-        (staging / model.folder).rename(target)
+        old = staging / f"{model.folder}.old"
+        for before, after in ((target, old), (staging / model.folder, target)):
+            if before.exists():
+                before.rename(after)
+                moves.append((before, after))
         sync(weights)
     spec = model.spec
     return Placed(name, str(target), model.size, spec.license, spec.commercial, state)

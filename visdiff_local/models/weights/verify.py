@@ -6,7 +6,6 @@ ends, an index names its shards, a GGUF part how many there are.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from visdiff_local.errors import WeightsError
 from visdiff_local.models.specs import ModelSpec
 from visdiff_local.models.weights.choose import choose
+from visdiff_local.system import foreign
 
 CHUNK = 1 << 22
 _PART = re.compile(r"^(?P<stem>.*)-(?P<part>\d{5})-of-(?P<parts>\d{5})(?P<suffix>\.gguf)$")
@@ -98,9 +98,9 @@ def _safetensors_problems(path: Path) -> Iterator[str]:
             yield f"{path} is no safetensors file, or cut short"
             return
         try:
-            header = json.loads(stream.read(length))
+            header = foreign.json_object(stream.read(length))
             ends = [entry["data_offsets"][1] for key, entry in header.items() if key[:2] != "__"]
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError):
             yield f"{path} is no safetensors file (its header cannot be read)"
             return
     whole = 8 + length + max(ends, default=0)
@@ -123,7 +123,7 @@ def _gguf_problems(path: Path) -> Iterator[str]:
 
 def _index_problems(path: Path) -> Iterator[str]:
     try:
-        shards = sorted(set(json.loads(path.read_bytes())["weight_map"].values()))
+        shards = sorted(set(foreign.json_object(foreign.read(path))["weight_map"].values()))
     except (ValueError, KeyError, TypeError, AttributeError):
         yield f"{path} cannot be read"
         return

@@ -15,6 +15,7 @@ import numpy as np
 from visdiff_local.errors import UsageError
 from visdiff_local.models.backends import answers
 from visdiff_local.protocols import FloatArray
+from visdiff_local.system import foreign
 
 MIN_P = 0.05
 """Tokens less likely than this share of the likeliest are never sampled (llama.cpp's default)."""
@@ -34,7 +35,7 @@ def gbnf_of(grammar: str) -> str:
     from llama_cpp.llama_grammar import json_schema_to_gbnf
 
     try:
-        return str(json_schema_to_gbnf(json.dumps(json.loads(grammar))))
+        return str(json_schema_to_gbnf(json.dumps(foreign.json_object(grammar))))
     except (ValueError, KeyError, TypeError, AssertionError) as error:
         raise UsageError(f"this JSON schema cannot be made a grammar ({error})") from error
 

@@ -11,7 +11,6 @@ the variable that models.toml names under ``token_from``. ``visdiff-local serve`
 Probabilities are read from the server's ``logprobs``: of its 20 likeliest tokens only.
 """
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from visdiff_local.models.backends import answers
 from visdiff_local.models.backends.files import dependency, digest_of, unique
 from visdiff_local.models.specs import ModelSpec
 from visdiff_local.protocols import FloatArray, TextModel
+from visdiff_local.system import foreign
 
 _AT_ONCE = 8
 _SECONDS = 600.0
@@ -204,7 +204,7 @@ def _constraint(grammar: str | None) -> dict[str, Any]:
     if grammar is None:
         return {}
     if grammar.lstrip().startswith("{"):
-        return {"json_schema": json.loads(grammar)}
+        return {"json_schema": foreign.json_object(grammar)}
     return {"grammar": grammar}
 
 
