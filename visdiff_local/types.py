@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, runtime_checkable
 
 Direction = Literal["a", "b"]
 """Which set a hypothesis is more true of."""
@@ -31,6 +31,7 @@ class Stamp(NamedTuple):
     mtime_ns: int
 
 
+@runtime_checkable
 class Locator(Protocol):
     """Where the bytes of an image are: a file, a member of an archive, a row of a table, memory.
 

@@ -12,10 +12,7 @@ import tomllib
 from collections.abc import Hashable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+from typing import Any, TypeVar, cast
 
 Value = TypeVar("Value")
 
@@ -103,26 +100,29 @@ def typed(kind: type[Value], value: object, *, absent_floats: bool = False) -> V
     """
     from pydantic import ValidationError
 
-    adapter: TypeAdapter[Value] = _adapter(cast(Hashable, kind))
+    adapter = _adapter(cast(Hashable, kind))
+    held = (value,)
     try:
-        return adapter.validate_python(value)
+        return cast(Value, adapter.validate_python(held)[0])
     except ValidationError as error:
         places = [e["loc"] for e in error.errors() if absent_floats and _is_absent(dict(e))]
         if not places or len(places) < error.error_count():
             raise ForeignError(*_problems(error)) from error
     for place in places:
-        _put(value, place, math.nan)
+        _put(held, place, math.nan)
     try:
-        return adapter.validate_python(value)
+        return cast(Value, adapter.validate_python(held)[0])
     except ValidationError as error:
         raise ForeignError(*_problems(error)) from error
 
 
 @cache
 def _adapter(kind: Any) -> Any:
-    from pydantic import TypeAdapter
+    from pydantic import ConfigDict, TypeAdapter
 
-    return TypeAdapter(kind)
+    # In a tuple, so that dataclasses inherit the configuration: a field of a type that no JSON can
+    # hold (a locator, while a run lasts) is then no reason to refuse the whole.
+    return TypeAdapter(tuple[kind], config=ConfigDict(arbitrary_types_allowed=True))
 
 
 def _is_absent(item: dict[str, Any]) -> bool:
@@ -140,7 +140,7 @@ def _problems(error: Any) -> list[str]:
     """What pydantic says, without the input: it may be long, and is not ours."""
     found = error.errors(include_url=False, include_input=False)
     said = [
-        f"{'.'.join(map(str, item['loc']))[:_LONGEST_PLACE] or 'it'}: {_lowered(item['msg'])}"
+        f"{'.'.join(map(str, item['loc'][1:]))[:_LONGEST_PLACE] or 'it'}: {_lowered(item['msg'])}"
         for item in found[:_NAMED]
     ]
     more = len(found) - len(said)
