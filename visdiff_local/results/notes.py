@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from visdiff_local.errors import InputError
+from visdiff_local.system import foreign
 from visdiff_local.system.files import write_whole
+from visdiff_local.system.foreign import ForeignError
 
 LABELS = "labels.json"
 NOTES = "notes.json"
@@ -66,15 +68,14 @@ def load(run_dir: Path) -> Notes:
     content = _read(run_dir / NOTES)
     try:
         return Notes(
-            {str(i): tuple(map(str, tags)) for i, tags in content.get("tags", {}).items()},
-            {str(text): Remark(**item) for text, item in content.get("differences", {}).items()},
-            {
-                str(text): {str(i): bool(shows) for i, shows in marks.items()}
-                for text, marks in _read(run_dir / LABELS).items()
-            },
+            foreign.typed(dict[str, tuple[str, ...]], content.get("tags", {})),
+            foreign.typed(dict[str, Remark], content.get("differences", {})),
+            foreign.typed(dict[str, dict[str, bool]], _read(run_dir / LABELS)),
         )
-    except (AttributeError, TypeError) as error:
-        raise InputError(f"{run_dir}: its notes are not as this program writes them") from error
+    except ForeignError as error:
+        raise InputError(
+            f"{run_dir}: its notes are not as this program writes them ({error})"
+        ) from error
 
 
 def save(run_dir: Path, notes: Notes) -> None:
@@ -93,14 +94,11 @@ def save(run_dir: Path, notes: Notes) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return foreign.json_object(foreign.read(path))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ForeignError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: is not as this program writes it")
-    return content
 
 
 def _write(path: Path, content: Mapping[str, Any], *, empty: bool) -> None:

@@ -18,7 +18,9 @@ import numpy as np
 
 from visdiff_local.errors import InputError
 from visdiff_local.protocols import FloatArray
+from visdiff_local.system import foreign
 from visdiff_local.system.files import replaced
+from visdiff_local.system.foreign import ForeignError
 from visdiff_local.types import ImageTable
 
 if TYPE_CHECKING:
@@ -157,12 +159,9 @@ class Images:
     def _notes(self) -> Mapping[str, Any]:
         raw = (self._opened.schema_arrow.metadata or {}).get(_KEY, b"{}")
         try:
-            notes = json.loads(raw)
-            if not isinstance(notes, dict):
-                raise ValueError("no object")
-        except ValueError as error:
+            return foreign.json_object(raw)
+        except ForeignError as error:
             raise InputError(f"{self.path}: its notes cannot be read ({error})") from error
-        return notes
 
 
 def _free(text: str, taken: Mapping[str, Any]) -> str:
