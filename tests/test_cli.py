@@ -238,18 +238,18 @@ def test_the_store_can_be_looked_at_searched_and_emptied(
     sets()
     assert main(["run", "a", "b", "--profile", "colours", "--out", "out", "--quiet"]) == 0
     capsys.readouterr()
-    assert main(["index", "info"]) == 0
+    assert main(["store", "info"]) == 0
     said = capsys.readouterr().out
     assert "files known: 12" in said
     assert "caption:" in said
-    assert main(["index", "search", "a red square", "-k", "3", "--profile", "colours"]) == 0
+    assert main(["store", "search", "a red square", "-k", "3", "--profile", "colours"]) == 0
     found = capsys.readouterr().out.splitlines()
     assert len(found) == 3
     assert all("/a/" in line for line in found)
-    assert main(["index", "duplicates", "--threshold", "0.9", "--profile", "colours"]) == 0
+    assert main(["store", "duplicates", "--threshold", "0.9", "--profile", "colours"]) == 0
     capsys.readouterr()
-    assert main(["index", "gc", "--all"]) == 0
-    assert main(["index", "info"]) == 0
+    assert main(["store", "gc", "--all"]) == 0
+    assert main(["store", "info"]) == 0
     assert "files known: 0" in capsys.readouterr().out
 
 

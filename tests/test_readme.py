@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 PACKAGE = ROOT / "visdiff_local"
 BUNDLED = PACKAGE / "assets"
-LIGHT = ("models list", "models plan", "doctor", "index info")
+LIGHT = ("models list", "models plan", "doctor", "store info")
 """Commands that need no weights and take a second or two."""
 
 

@@ -5,7 +5,7 @@ command then completes, with results identical to an undisturbed run.
 
 Runs are real command lines in forked processes, with fake models that need no weights. Most kills
 come at a random moment between the start and the end of a run (reading, captioning, embedding,
-ranking, writing); every fifth while ``index gc`` compacts the store of a finished run. Last, two
+ranking, writing); every fifth while ``store gc`` compacts the store of a finished run. Last, two
 processes run the same command on one empty store at once. Prints the number of differing results
 last.
 """
@@ -135,7 +135,7 @@ class Trial:
     def killed_compaction(self, after: float) -> str | None:
         self._empty()
         finish(self._started())
-        collecting = ["index", "gc", "--older-than", "30", "--store", str(self._store)]
+        collecting = ["store", "gc", "--older-than", "30", "--store", str(self._store)]
         child = start(collecting, self._log)
         return "in compaction" if kill_after(child, after) else None
 

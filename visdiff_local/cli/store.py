@@ -1,4 +1,4 @@
-"""``index``: the store of answers and embeddings."""
+"""``store``: what was computed, looked at, searched, brought in, taken away, pruned."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,42 +12,57 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-
 _MIB = 1 << 20
-_ROWS_AT_ONCE = 4096
-"""Images whose near-duplicates are looked for together."""
+_JSON = (click.option("--json", "as_json", is_flag=True, help="On stdout, as JSON."),)
+_QUIET = (click.option("--quiet", is_flag=True, help="No progress."),)
 
 
 @click.group()
-def index() -> None:
-    """The store: what it holds, what is like what, and what may go."""
+def store() -> None:
+    """Inspect, search, fill and prune the store."""
 
 
-@index.command()
-@with_options(STORE)
-def info(store: str | None) -> None:
+@store.command()
+@click.option("--checksum", is_flag=True, help="One number over all that it holds.")
+@with_options(_JSON, STORE)
+def info(checksum: bool, as_json: bool, store: str | None) -> None:
     """Counts and sizes."""
     from visdiff_local.session import Launcher
+    from visdiff_local.store import content
 
     with Launcher() as launcher:
-        known = launcher.store_at(store).info()
+        place = launcher.store_at(store)
+        known = place.info()
+        total = content.checksum(place) if checksum else None
+    if as_json:
+        vectors = [
+            {"fingerprint": v.fingerprint, "dimension": v.dimension, "count": v.count,
+             "bytes": v.bytes}
+            for v in known.vectors
+        ]  # fmt: skip
+        found = {"folder": str(known.folder), "bytes": known.bytes, "files": known.files}
+        sums = {} if total is None else {"checksum": total}
+        terminal.out_json({**found, "answers": known.answers, "embeddings": vectors, **sums})
+        return
     terminal.out(f"{known.folder}: {known.bytes / _MIB:.1f} MiB")
     terminal.out(f"files known: {known.files}")
     for task, count in known.answers.items():
         terminal.out(f"{task}: {count}")
-    for vectors in known.vectors:
-        size = f"{vectors.bytes / _MIB:.1f} MiB"
+    for vectors_of in known.vectors:
+        size = f"{vectors_of.bytes / _MIB:.1f} MiB"
         terminal.out(
-            f"embeddings of {vectors.fingerprint[:16]}: "
-            f"{vectors.count} × {vectors.dimension}, {size}"
+            f"embeddings of {vectors_of.fingerprint[:16]}: "
+            f"{vectors_of.count} × {vectors_of.dimension}, {size}"
         )
+    if total is not None:
+        terminal.out(f"checksum: {total}")
 
 
-@index.command()
+@store.command()
 @click.argument("query", metavar="TEXT | IMAGE")
 @click.option("-k", type=click.IntRange(1), default=10, help="How many.  [10]")
-@with_options(MODELS, STORE)
-def search(query: str, k: int, **options: Any) -> None:
+@with_options(_JSON, MODELS, STORE)
+def search(query: str, k: int, as_json: bool, **options: Any) -> None:
     """The embedded images that are most like a text, or like an image file."""
     from visdiff_local.session import Launcher, configured
 
@@ -57,48 +72,98 @@ def search(query: str, k: int, **options: Any) -> None:
         vectors = launcher.store(config).vectors(embedder.fingerprint, embedder.dimension)
         found = vectors.nearest(_embedded(query, embedder), k)[0]
         paths = launcher.store(config).files.paths([identity for identity, _ in found])
+    if as_json:
+        terminal.out_json(
+            [{"id": i, "path": paths.get(i), "score": round(score, 6)} for i, score in found]
+        )
+        return
     if not found:
-        terminal.note("no image is embedded by this model yet: run visdiff-local run A B")
+        terminal.note("no image is embedded by this model yet; type: visdiff-local prepare SET")
     for identity, score in found:
         terminal.out(f"{score:.3f}  {paths.get(identity, identity)}")
 
 
-@index.command()
+@store.command()
 @click.option("--threshold", type=float, default=0.97, help="Cosine from which.  [0.97]")
-@with_options(MODELS, STORE)
-def duplicates(threshold: float, **options: Any) -> None:
-    """Pairs of embedded images that are nearly the same."""
-    import numpy as np
-
+@click.argument("sets", nargs=-1, metavar="[SET]…")
+@with_options(_JSON, MODELS, STORE)
+def duplicates(threshold: float, sets: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Groups of embedded images that are nearly the same; of these sets alone, where named."""
     from visdiff_local.session import Launcher, configured
+    from visdiff_local.store.duplicates import groups
 
     config = configured(a="", b="", **given(options))
     with Launcher() as launcher:
+        place = launcher.store(config)
         embedder = launcher.roles(config).embedder
-        vectors = launcher.store(config).vectors(embedder.fingerprint, embedder.dimension)
-        ids, matrix = vectors.matrix()
-        files = launcher.store(config).files
-        pairs = []
-        for start in range(0, len(ids), _ROWS_AT_ONCE):
-            part = slice(start, start + _ROWS_AT_ONCE)
-            close = vectors.within(np.asarray(matrix[part], dtype=np.float32), threshold)
-            pairs += [
-                (one, other, score)
-                for one, near in zip(ids[part], close, strict=True)
-                for other, score in near
-                if one < other
+        among = _ids(sets, place) if sets else None
+        vectors = place.vectors(embedder.fingerprint, embedder.dimension)
+        found = groups(vectors, threshold, among)
+        paths = place.files.paths([id_ for group in found for id_ in group.ids])
+    if as_json:
+        terminal.out_json(
+            [
+                {
+                    "lowest": round(group.lowest, 6),
+                    "images": [{"id": id_, "path": paths.get(id_)} for id_ in group.ids],
+                }
+                for group in found
             ]
-        paths = files.paths(sorted({identity for pair in pairs for identity in pair[:2]}))
-    for one, other, score in sorted(pairs, key=lambda pair: -pair[2]):
-        terminal.out(f"{score:.3f}  {paths.get(one, one)}  {paths.get(other, other)}")
+        )
+        return
+    for group in found:
+        terminal.out(f"{len(group.ids)} images, cosine {group.lowest:.3f} or more:")
+        for id_ in group.ids:
+            terminal.out(f"  {paths.get(id_, id_)}")
+    if not found:
+        terminal.note(f"no two images are as alike as {threshold:g}")
 
 
-@index.command()
+@store.command()
+@click.argument("parts", nargs=-1, required=True, metavar="PARTS…")
+@with_options(_JSON, _QUIET, STORE)
+def merge(parts: tuple[str, ...], as_json: bool, quiet: bool, store: str | None) -> None:
+    """Take in the parts that prepare --to wrote, here or elsewhere.
+
+    PARTS are files, or folders of them. May run beside a run, and again.
+    """
+    from visdiff_local.session import Launcher
+    from visdiff_local.store.merge import merge as merge_parts
+    from visdiff_local.system import progress
+
+    places = [Path(part).expanduser() for part in parts]
+    with progress.shown(quiet=quiet or as_json) as shown, Launcher() as launcher:
+        shown.start("merge", 0)
+        merged = merge_parts(launcher.store_at(store), places, shown.advance)
+        shown.finish()
+    if as_json:
+        terminal.out_json(
+            {
+                "parts": merged.parts,
+                "rows": merged.rows,
+                "statuses": merged.statuses,
+                "reasons": merged.reasons,
+            }
+        )
+        return
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(merged.statuses.items()))
+    terminal.out(f"{merged.rows} images of {merged.parts} parts: {counts or 'nothing in them'}")
+    for reason in merged.reasons:
+        terminal.note(f"  {reason}")
+
+
+@store.command()
 @click.option("--older-than", "days", type=float, metavar="DAYS", help="Not used for so long.")
 @click.option("--max-gib", type=float, help="Then the oldest, until the rest is so small.")
 @click.option("--all", "everything", is_flag=True, help="Everything, from the disk too.")
-@with_options(STORE)
-def gc(days: float | None, max_gib: float | None, everything: bool, store: str | None) -> None:
+@with_options(_JSON, STORE)
+def gc(
+    days: float | None,
+    max_gib: float | None,
+    everything: bool,
+    as_json: bool,
+    store: str | None,
+) -> None:
     """Forget what has not been used for long; tidy and compact the rest."""
     from visdiff_local.session import Launcher
 
@@ -109,7 +174,10 @@ def gc(days: float | None, max_gib: float | None, everything: bool, store: str |
         else:
             limit = None if max_gib is None else int(max_gib * (1 << 30))
             freed = place.gc(older_than_days=days, max_bytes=limit)
-    terminal.out(f"{freed / _MIB:.1f} MiB freed in {place.folder}")
+    if as_json:
+        terminal.out_json({"folder": str(place.folder), "freed_bytes": freed})
+    else:
+        terminal.out(f"{freed / _MIB:.1f} MiB freed in {place.folder}")
 
 
 def _embedded(query: str, embedder: Any) -> "npt.NDArray[np.float32]":
@@ -120,3 +188,17 @@ def _embedded(query: str, embedder: Any) -> "npt.NDArray[np.float32]":
         return embedder.embed_texts([query])  # type: ignore[no-any-return]
     images = read_set(ImageSet.open(query), measure=measure, version="search").images.images
     return embedder.embed_images(images)  # type: ignore[no-any-return]
+
+
+def _ids(sets: tuple[str, ...], place: Any) -> set[str]:
+    from visdiff_local.images import ImageSet, read_set
+    from visdiff_local.measure import measure
+    from visdiff_local.pipeline.read import MEASURE_VERSION
+
+    read = (
+        read_set(
+            ImageSet.open(one), measure=measure, version=MEASURE_VERSION, memory=place.files
+        ).images.images
+        for one in sets
+    )
+    return {ref.id for images in read for ref in images}

@@ -10,6 +10,7 @@ from visdiff_local.images.reading import (
     FileMemory,
     Measured,
     ReadSet,
+    read_image,
     read_set,
     shared_ids,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "decoded",
     "default_workers",
     "near_groups",
+    "read_image",
     "read_set",
     "shared_ids",
     "shown",

@@ -145,7 +145,7 @@ def _read(
 
     def work(at: Locator) -> tuple[str, Facts] | UnreadableImageError:
         try:
-            return _read_one(at, measure)
+            return read_image(at, measure)
         except UnreadableImageError as error:
             return error
 
@@ -163,7 +163,8 @@ def _read(
         yield batch
 
 
-def _read_one(at: Locator, measure: Measure) -> tuple[str, Facts]:
+def read_image(at: Locator, measure: Measure) -> tuple[str, Facts]:
+    """Content id and facts of one image; raises :class:`UnreadableImageError`."""
     raw = at.read()
     image, format_name = decode_with_format(raw)
     measured = measure(image, raw)

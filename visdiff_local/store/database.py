@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ BUSY_SECONDS = 60.0
 DAY = 86_400
 """Seconds; the time of last use is written at most once a day."""
 _VARIABLES = 500
+_STREAMED = 10_000
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -51,6 +52,18 @@ class Database:
             marks = ",".join("?" * len(part))
             found += self.rows(f"{statement} ({marks})", (*first, *part))
         return found
+
+    def stream(self, statement: str, *, keys: int = 1) -> Iterator[Row]:
+        """The rows of a query, read part after part, so that writers need not wait.
+
+        Args:
+            keys: how many columns the rows are ordered by, the first ones; the statement wants
+                those after a given row's.
+        """
+        last: Sequence[object] = (b"",) * keys
+        while part := self.rows(f"{statement} LIMIT {_STREAMED}", last):
+            yield from part
+            last = part[-1][:keys]
 
     def write(self, *batches: tuple[str, Iterable[Sequence[Any]]]) -> None:
         """Each statement with all its rows, in one transaction. Raises :class:`StoreError`."""

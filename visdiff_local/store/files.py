@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from visdiff_local.images import Facts, Stamp, shown
 from visdiff_local.store.database import DAY, Database
@@ -85,6 +85,11 @@ class Files:
         rows = self._database.rows_in(query, [bytes.fromhex(identity) for identity in ids], ())
         return {identity.hex(): shown(os.fsdecode(path)) for identity, path in rows}
 
+    def all_facts(self) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Id, version and facts (JSON) of every image, in the order of the ids."""
+        query = "SELECT id, version, facts FROM facts WHERE (id, version) > (?, ?) ORDER BY 1, 2"
+        yield from self._database.stream(query, keys=2)
+
     def count(self) -> int:
         """How many files are known."""
         return int(self._database.rows("SELECT COUNT(*) FROM files")[0][0])
@@ -113,3 +118,13 @@ def _encoded(facts: Facts) -> bytes:
 def _decoded(raw: bytes) -> Facts:
     width, height, format_name, phash, values = json.loads(raw)
     return Facts(width, height, format_name, phash, tuple(values))
+
+
+def facts_as_text(facts: Facts) -> str:
+    """JSON, as the store keeps it."""
+    return _encoded(facts).decode("ascii")
+
+
+def facts_of_text(text: str) -> Facts:
+    """The facts again; raises ValueError or TypeError where they are none."""
+    return _decoded(text.encode())

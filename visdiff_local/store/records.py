@@ -7,7 +7,7 @@ there, so that it is computed again.
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from visdiff_local.store.database import DAY, Database
 
@@ -67,6 +67,11 @@ class Records:
             encoded = json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
             rows.append((raw, task, encoded, _checksum(raw, encoded), now))
         self._database.write(("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows))
+
+    def all(self) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Key, task and value (JSON) of every answer, in the order of the keys."""
+        query = "SELECT key, CAST(task AS BLOB), value FROM answers WHERE key > ? ORDER BY key"
+        yield from self._database.stream(query)
 
     def counts(self) -> dict[str, int]:
         """How many answers there are, by task."""

@@ -10,8 +10,9 @@ and only to write and to search: a repeated run, which does neither, is spared i
 
 import json
 import os
+import struct
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -35,6 +36,9 @@ BLOCK = 8192
 """Rows that share a checksum."""
 _ID_BYTES = 32
 _ROWS_AT_ONCE = 65_536
+_COUNTS_AT = (8, 45, 110)
+"""Where an index file says how many rows it has (twice) and how many bytes these are: the only
+difference between the headers of two indexes of one dimension."""
 
 
 class DamagedShardError(ValueError):
@@ -73,7 +77,7 @@ class Shard:
         frame_crc = _frame_crc(index_file, self.facts.count, dimension)
         if checksum(ids_file) != self.facts.ids_crc or frame_crc != self.facts.frame_crc:
             raise ValueError("the checksum is wrong")
-        self.ids: Ids = np.fromfile(ids_file, dtype=f"V{_ID_BYTES}")
+        self.ids: Ids = np.asarray(np.memmap(ids_file, dtype=f"V{_ID_BYTES}", mode="r"))
         shape = (self.facts.count, dimension)
         blocks = -(-self.facts.count // BLOCK)
         parts = (len(self.ids), self.facts.dimension, len(self.facts.row_crcs))
@@ -84,7 +88,7 @@ class Shard:
         self._rows: HalfArray = np.asarray(mapped)
         self._proved = np.zeros(blocks, dtype=bool)
         labels = labels_of(self.ids)
-        self._order = np.argsort(labels, kind="stable")
+        self._order = np.argsort(labels, kind="stable").astype(np.uint32)
         self._sorted = labels[self._order]
 
     @property
@@ -114,16 +118,26 @@ class Shard:
             self._prove(np.unique(rows // BLOCK).tolist())
         return self._rows[chosen]
 
+    def blocks(self, keep: npt.NDArray[np.bool_]) -> Iterator[HalfArray]:
+        """The rows to ``keep``, bool (n,), in parts; raises :class:`DamagedShardError`."""
+        for block in range(len(self._proved)):
+            part = slice(block * BLOCK, (block + 1) * BLOCK)
+            self._prove([block])
+            chosen = keep[part]
+            yield self._rows[part] if chosen.all() else self._rows[part][chosen]
+
     def find(self, labels: LabelArray, ids: Ids) -> tuple[npt.NDArray[np.bool_], LabelArray]:
         """Which ids are here, and in which row (where they are)."""
         if len(ids):  # images are mostly asked for in the order in which they were added
-            first = self._order[min(np.searchsorted(self._sorted, labels[0]), len(self.ids) - 1)]
+            first = int(
+                self._order[min(np.searchsorted(self._sorted, labels[0]), len(self.ids) - 1)]
+            )
             if np.array_equal(self.ids[first : first + len(ids)], ids):
                 return np.ones(len(ids), np.bool_), np.arange(first, first + len(ids))
         rising = np.argsort(labels)  # neighbours are then found in the processor's cache
-        place = np.empty_like(rising)
-        place[rising] = np.searchsorted(self._sorted, labels[rising])
-        row = self._order[np.minimum(place, len(self._sorted) - 1)]
+        places = np.empty_like(rising)
+        places[rising] = np.searchsorted(self._sorted, labels[rising])
+        row = self._order[np.minimum(places, len(self._sorted) - 1)].astype(np.int64)
         return self.ids[row] == ids, row
 
     def names(self, labels: LabelArray) -> list[str]:
@@ -141,29 +155,19 @@ class Shard:
 
 
 def write_shard(
-    folder: Path, fingerprint: str, dimension: int, ids: Ids, parts: Sequence[HalfArray]
+    folder: Path, fingerprint: str, dimension: int, ids: Ids, parts: Iterable[HalfArray]
 ) -> None:
-    """A new shard in the folder; ``parts`` hold its rows, one part after the other.
+    """A new shard in the folder; ``parts`` hold its rows, one part after the other, and are written
+    as they come, so that a shard may be larger than memory.
 
     Raises:
         StoreError: it cannot be written; nothing is left that would be taken for a shard.
     """
-    faiss = load_faiss()
     private_folder(folder)
-    plain = faiss.IndexScalarQuantizer(
-        dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
-    )
-    index = faiss.IndexIDMap(plain)
-    labels, start = labels_of(ids), 0
-    for part in parts:
-        for first in range(0, len(part), _ROWS_AT_ONCE):
-            some = part[first : first + _ROWS_AT_ONCE].astype(np.float32)
-            index.add_with_ids(some, labels[start : start + len(some)])
-            start += len(some)
-    rows, step = faiss.rev_swig_ptr(plain.codes.data(), plain.codes.size()), 2 * dimension * BLOCK
     path = folder / f"{uuid.uuid4().hex}.json"
     index_file, ids_file = path.with_suffix(".faiss"), path.with_suffix(".ids")
-    write_atomically(index_file, lambda file: _write_index(index, file))
+    crcs: list[int] = []
+    write_atomically(index_file, lambda file: crcs.extend(_write_rows(file, dimension, ids, parts)))
     write_atomically(ids_file, ids.tofile)
     facts = ShardFacts(
         fingerprint,
@@ -171,7 +175,7 @@ def write_shard(
         len(ids),
         index_file.stat().st_size,
         _frame_crc(index_file, len(ids), dimension),
-        [crc32(rows[first : first + step]) for first in range(0, len(rows), step)],
+        crcs,
         checksum(ids_file),
     )
     text = json.dumps(asdict(facts))
@@ -230,9 +234,49 @@ def _frame_crc(path: Path, count: int, dimension: int) -> int:
         return crc32(file.read(), crc)
 
 
-def _write_index(index: Any, path: Path) -> None:
-    with _utf8_name(path, os.O_RDWR | os.O_CREAT) as name:
-        load_faiss().write_index(index, name)
+def _write_rows(path: Path, dimension: int, ids: Ids, parts: Iterable[HalfArray]) -> list[int]:
+    """An index file as FAISS writes it: headers, rows, labels. CRC-32 of each block of rows.
+
+    FAISS itself would hold all rows in memory; its code of a half-precision number is the number.
+    """
+    block, crcs, rows = BLOCK * 2 * dimension, [0], 0
+    room = block
+    with path.open("wb") as file:
+        file.write(_header(dimension, len(ids)))
+        for part in parts:
+            rows += len(part)
+            left = np.ascontiguousarray(part).view(np.uint8).reshape(-1).data
+            file.write(left)
+            while len(left):
+                if not room:
+                    crcs.append(0)
+                    room = block
+                crcs[-1] = crc32(left[:room], crcs[-1])
+                room, left = room - len(left[:room]), left[room:]
+        if rows != len(ids):
+            raise ValueError(f"{rows} rows are not {len(ids)}")
+        file.write(struct.pack("<q", len(ids)))
+        for first in range(0, len(ids), _ROWS_AT_ONCE):
+            labels_of(ids[first : first + _ROWS_AT_ONCE]).tofile(file)
+    return crcs if rows else []
+
+
+def _header(dimension: int, count: int) -> bytes:
+    """What FAISS writes before the rows of an index of so many."""
+    faiss = load_faiss()
+    plain = faiss.IndexScalarQuantizer(
+        dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    )
+    empty = faiss.serialize_index(faiss.IndexIDMap(plain)).tobytes()
+    header = bytearray(empty[: _rows_start(len(empty), 0, dimension)])
+    for offset, value in zip(_COUNTS_AT, (count, count, 2 * dimension * count), strict=True):
+        if header[offset : offset + 8] != bytes(8):
+            raise MissingDependencyError(
+                "this version of FAISS writes its files in another way; type: "
+                "pip install 'faiss-cpu<2' (faiss-gpu on Linux x86-64)"
+            )
+        header[offset : offset + 8] = struct.pack("<q", value)
+    return bytes(header)
 
 
 @contextmanager

@@ -2,13 +2,13 @@
 
 A model (by its fingerprint) has one folder. Each batch is a new shard (:mod:`shards`), written
 whole or not at all. So a killed process loses at most the batch in flight, and several processes
-append without waiting for each other. Small shards are merged into larger ones as they accumulate;
-a merge holds the new shard in memory.
+append without waiting for each other. Small shards are merged into larger ones as they accumulate,
+block by block.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,9 +17,11 @@ import numpy.typing as npt
 
 from visdiff_local.store.disk import cannot, locked
 from visdiff_local.store.shards import (
+    BLOCK,
     DamagedShardError,
     FloatArray,
     HalfArray,
+    Ids,
     Shard,
     as_slice,
     labels_of,
@@ -84,6 +86,10 @@ class VectorIndex:
         """Which ids are known, bool (n,), and their vectors, float32 (n, d); unknown rows are 0."""
         return self._without_damaged(lambda: self._get(ids))
 
+    def known(self, ids: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Which ids have a vector, bool (n,); no row is read."""
+        return self._without_damaged(lambda: self._known(ids))
+
     def add(self, ids: Sequence[str], vectors: npt.ArrayLike) -> None:
         """Appends rows, float (n, d), unit length; when this returns they are on the disk.
 
@@ -111,6 +117,14 @@ class VectorIndex:
             return (), np.zeros((0, self._dimension), dtype=np.float16)
         ids, rows = shards[0]
         return tuple(id_.tobytes().hex() for id_ in ids), rows
+
+    def blocks(self) -> Iterator[tuple[Ids, HalfArray]]:
+        """All ids and rows once, as stored, in parts of a few thousand that are mapped."""
+        self.compact()
+        for shard in self._without_damaged(self._open):
+            everything = np.ones(shard.facts.count, dtype=bool)
+            for number, rows in enumerate(shard.blocks(everything)):
+                yield shard.ids[number * BLOCK : number * BLOCK + len(rows)], rows
 
     def compact(self) -> None:
         """Merges all shards into one. Waits for another process that does so."""
@@ -161,6 +175,15 @@ class VectorIndex:
         found = np.ones(len(ids), dtype=bool)
         found[missing] = False
         return found, vectors
+
+    def _known(self, ids: Sequence[str]) -> npt.NDArray[np.bool_]:
+        found = np.zeros(len(ids), dtype=bool)
+        raw = raw_ids(ids)
+        labels = labels_of(raw)
+        for shard in self._open():
+            (missing,) = np.nonzero(~found)
+            found[missing] = shard.find(labels[missing], raw[missing])[0]
+        return found
 
     def _indexes(self) -> list[tuple[Shard, Any]]:
         """All sound shards with their FAISS indexes."""
@@ -223,19 +246,42 @@ class VectorIndex:
                     self._merge([s for s in min(crowded, key=_rows_of) if s.path in there])
 
     def _merge(self, shards: Sequence[Shard]) -> None:
-        """Writes the new shard before the old ones go; the lock is held."""
+        """Writes the new shard before the old ones go; the lock is held. Rows are copied block by
+        block, and none of them is held in memory."""
         if len(shards) < 2:
             return
         ids = np.concatenate([shard.ids for shard in shards])
-        _, first = np.unique(ids.view(f"S{ids.itemsize}"), return_index=True)
-        keep = np.zeros(len(ids), dtype=bool)
-        keep[first] = True
+        kept = _first_of_each(ids)
         cuts = np.cumsum([shard.facts.count for shard in shards])[:-1]
-        kept = np.split(keep, cuts)
-        blocks = [s.rows if k.all() else s.rows[k] for s, k in zip(shards, kept, strict=True)]
-        write_shard(self._folder, self._fingerprint, self._dimension, ids[keep], blocks)
+        blocks = (
+            block
+            for shard, keep in zip(shards, np.split(kept, cuts), strict=True)
+            for block in shard.blocks(keep)
+        )
+        write_shard(
+            self._folder,
+            self._fingerprint,
+            self._dimension,
+            ids if kept.all() else ids[kept],
+            blocks,
+        )
         for shard in shards:
             remove_shard(shard)
+
+
+def _first_of_each(ids: Ids) -> npt.NDArray[np.bool_]:
+    """Bool (n,): false for an id that comes again. By their labels, which few share by chance."""
+    labels = labels_of(ids)
+    order = np.argsort(labels, kind="stable")
+    keep = np.ones(len(ids), dtype=bool)
+    (again,) = np.nonzero(labels[order[1:]] == labels[order[:-1]])
+    suspects = np.unique(order[np.concatenate([again, again + 1])])
+    seen: set[bytes] = set()
+    for place in suspects.tolist():
+        name = ids[place].tobytes()
+        keep[place] = name not in seen
+        seen.add(name)
+    return keep
 
 
 def _rows_of(shards: Sequence[Shard]) -> int:

@@ -74,6 +74,19 @@ def lifted() -> Iterator[None]:
         _Tripwire.armed = before
 
 
+@contextmanager
+def beyond_this_machine() -> Iterator[None]:
+    """For a cluster whose address the user typed: the tripwire is off, the libraries' own switches
+    stay as they are."""
+    before = _Tripwire.armed
+    os.environ.update(SWITCHES)
+    _Tripwire.armed = False
+    try:
+        yield
+    finally:
+        _Tripwire.armed = before
+
+
 def is_local(address: object) -> bool:
     """Whether a socket address or a host name stays on this machine (loopback, UNIX socket)."""
     if isinstance(address, tuple):
