@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from visdiff_local.errors import ProblemsError
+from visdiff_local.types import Window
 
 Proposer = Literal["caption", "image", "feature", "keyword"]
 PROPOSERS: tuple[Proposer, ...] = ("caption", "image", "feature", "keyword")
@@ -75,6 +76,9 @@ class RunConfig(BaseModel):
     truth_a: str | None = None
     """The true difference, where it is known: the judge grades against it."""
     truth_b: str | None = None
+    window: str = "auto"
+    """Which values of pixels of more than 8 bits are black and white, for the whole run: ``auto``,
+    ``tags`` (of the files themselves) or ``LO,HI``."""
     verify: bool = False
     """Read every image again instead of trusting its size and modification time."""
 
@@ -111,6 +115,12 @@ class RunConfig(BaseModel):
                 f"{value!r} is no ranker; choose from: {', '.join(RANKERS)}, "
                 'a cascade such as "clip>vqa" or an ensemble such as "clip+vqa"'
             )
+        return value
+
+    @field_validator("window")
+    @classmethod
+    def _a_window(cls, value: str) -> str:
+        Window.parsed(value)
         return value
 
     @field_validator("hypotheses")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite, nan
 from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, runtime_checkable
 
 Direction = Literal["a", "b"]
@@ -57,6 +58,28 @@ class Locator(Protocol):
         """Size and age, without reading."""
 
 
+class Window(NamedTuple):
+    """Which values of deep pixels are black and which are white; one for all images of a run."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def parsed(cls, text: str) -> "Window | None":
+        """``LO,HI`` as typed; None for ``auto`` and ``tags``. Raises ValueError for all else."""
+        if text in ("auto", "tags"):
+            return None
+        try:
+            low, high = (float(part) for part in text.split(","))
+        except ValueError:
+            low = high = nan
+        if not (isfinite(low) and isfinite(high) and low < high):
+            raise ValueError(
+                f"{text!r} is no window; type auto, tags, or two numbers such as 0,4095"
+            )
+        return cls(low, high)
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRef:
     """One image: bytes with a name and where they came from.
@@ -69,6 +92,8 @@ class ImageRef:
     at: Locator
     caption: str | None = None
     """A caption that came with the image, in a table; no captioner is asked then."""
+    window: Window | None = None
+    """Through which its pixels are seen, where they have more than 8 bits."""
 
     @property
     def name(self) -> str:

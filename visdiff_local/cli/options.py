@@ -59,6 +59,9 @@ SETS: tuple[Option, ...] = (
     ),
     click.option("--b", "where_b", metavar="ROWS", help="Likewise for B."),
     click.option("--paired-by", metavar="COLUMN", help="Pairs images of A and B of equal value."),
+    click.option(
+        "--window", metavar="auto|tags|LO,HI", help="Pixel values shown black and white.  [auto]"
+    ),
     click.option("--verify", is_flag=True, default=None, help="Read every image file again."),
 )
 TRUTH: tuple[Option, ...] = (

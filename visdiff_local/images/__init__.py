@@ -2,7 +2,10 @@
 
 from visdiff_local.errors import UnreadableImageError
 from visdiff_local.images.covariates import FOLDER, Cell, Column, Covariates
-from visdiff_local.images.decoders.pillow import MAX_PIXELS, decode, decoded
+from visdiff_local.images.decoders.decode import decode, decoded
+from visdiff_local.images.decoders.limits import MAX_PIXELS
+from visdiff_local.images.decoders.pillow import FORMATS
+from visdiff_local.images.decoders.window import Chosen, Levels
 from visdiff_local.images.locators import File, Memory
 from visdiff_local.images.names import shown
 from visdiff_local.images.reading import (
@@ -12,6 +15,7 @@ from visdiff_local.images.reading import (
     ReadSet,
     read_image,
     read_set,
+    read_sets,
     shared_ids,
 )
 from visdiff_local.images.sources.open import ImageSet
@@ -21,15 +25,18 @@ from visdiff_local.types import Locator, Stamp
 
 __all__ = [
     "FOLDER",
+    "FORMATS",
     "MAX_PIXELS",
     "NEAR_DISTANCE",
     "Cell",
+    "Chosen",
     "Column",
     "Covariates",
     "Facts",
     "File",
     "FileMemory",
     "ImageSet",
+    "Levels",
     "Locator",
     "Measured",
     "Memory",
@@ -43,6 +50,7 @@ __all__ = [
     "near_groups",
     "read_image",
     "read_set",
+    "read_sets",
     "shared_ids",
     "shown",
     "split",

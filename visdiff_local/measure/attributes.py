@@ -42,7 +42,7 @@ def measure(image: Image.Image, raw: bytes) -> Measurement:
         image: decoded, RGB, upright, at its full size (a JPEG draft would blur what is measured).
         raw: the file's bytes, whose header tells resolution, format and quality.
     """
-    of_file, file_format = file_attributes(raw)
+    of_file, file_format = file_attributes(raw, image.size)
     small = averaged_down(image)
     values = (*pixel_attributes(image, small), *of_file)
     return Measurement(values, perceptual_hash(small), file_format)

@@ -4,7 +4,9 @@ import io
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+
+from visdiff_local.images import FORMATS
 
 FILE_ATTRIBUTES: dict[str, str] = {
     "resolution": "megapixels as stored",
@@ -27,16 +29,25 @@ _LUMINANCE = np.array(
 ).ravel()
 
 
-def file_attributes(raw: bytes) -> tuple[tuple[float, ...], str]:
+def file_attributes(raw: bytes, size: tuple[int, int]) -> tuple[tuple[float, ...], str]:
     """The values of :data:`FILE_ATTRIBUTES`, in order, and the format's name ("JPEG", "PNG" …).
 
-    Reads the header only. Raises what Pillow raises where the bytes are no image.
+    Reads the header only. A format that is not Pillow's has the picture's own size and no name.
+
+    Args:
+        raw: the file's bytes; empty where it is too large to be held, as a video is.
+        size: of the decoded picture.
     """
-    with Image.open(io.BytesIO(raw)) as header:
-        pixels = header.width * header.height
-        tables: dict[int, list[int]] = getattr(header, "quantization", None) or {}
-        quality = jpeg_quality(tables[0]) if 0 in tables else float("nan")
-        return (pixels / 1e6, len(raw) / pixels, quality), str(header.format)
+    name, quality = "", float("nan")
+    try:
+        with Image.open(io.BytesIO(raw), formats=FORMATS) as header:
+            size, name = header.size, str(header.format)
+            tables: dict[int, list[int]] = getattr(header, "quantization", None) or {}
+            quality = jpeg_quality(tables[0]) if 0 in tables else float("nan")
+    except UnidentifiedImageError:
+        pass
+    pixels = size[0] * size[1]
+    return (pixels / 1e6, len(raw) / pixels if raw else float("nan"), quality), name
 
 
 def jpeg_quality(table: list[int]) -> float:

@@ -21,6 +21,7 @@ from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.read import Sets
 from visdiff_local.pipeline.split import sides, tested
 from visdiff_local.store import keys
+from visdiff_local.store.asking import through_window
 from visdiff_local.system import foreign
 from visdiff_local.types import ImageRef, MeasuredDifference, ScoredHypothesis
 
@@ -63,7 +64,8 @@ def _overlays(sets: Sets, config: RunConfig, roles: RunModels) -> tuple[Overlay,
     rng = np.random.default_rng(config.seed)
     a, b = (_some(side.images, rng) for side in (sets.a, sets.b))
     names = ",".join(ref.id for ref in a) + "|" + ",".join(ref.id for ref in b)
-    key = keys.key("overlays", model=f"overlays-{THUMBNAIL}", prompt=names)
+    model = through_window(f"overlays-{THUMBNAIL}", roles.window)
+    key = keys.key("overlays", model=model, prompt=names)
     known = roles.store.records.get_many("overlays", [key])
     if key not in known:
         with roles.stage("overlays", len(a) + len(b)):

@@ -15,6 +15,7 @@ from visdiff_local.models.domain import Domain
 from visdiff_local.models.pool import ModelHandle, ModelPool
 from visdiff_local.protocols import ROLES, FeatureProposer, ImageProposer, Role
 from visdiff_local.store import Store
+from visdiff_local.store.asking import through_window
 from visdiff_local.store.cached import (
     CachedCaptioner,
     CachedEmbedder,
@@ -25,7 +26,7 @@ from visdiff_local.store.cached import (
     Counter,
 )
 from visdiff_local.system.progress import Progress, Silent
-from visdiff_local.types import Calls, ModelInfo
+from visdiff_local.types import Calls, ModelInfo, Window
 
 
 class RunModels:
@@ -44,6 +45,8 @@ class RunModels:
             role: Counter(tell=self.progress.advance) for role in ROLES
         }
         self._used: dict[Role, ModelHandle] = {}
+        self.window: Window | None = None
+        """Through which models see deep pixels; known once both sets are read."""
 
     @contextmanager
     def stage(self, name: str, total: int = 0) -> Iterator[None]:
@@ -117,7 +120,7 @@ class RunModels:
     def models(self) -> Mapping[str, ModelInfo]:
         """The models that this run asked, or would have asked if the store had not known."""
         return {
-            role: ModelInfo(handle.spec.name, handle.fingerprint)
+            role: ModelInfo(handle.spec.name, self._fingerprint(role, handle))
             for role, handle in self._used.items()
         }
 
@@ -127,4 +130,10 @@ class RunModels:
 
     def _source(self, role: Role) -> tuple[Any, str, Store, Counter]:
         handle = self._handle(role)
-        return handle.open, handle.fingerprint, self.store, self._counters[role]
+        return handle.open, self._fingerprint(role, handle), self.store, self._counters[role]
+
+    def _fingerprint(self, role: Role, handle: ModelHandle) -> str:
+        """The model's own, and the window where the role looks at pixels that need one."""
+        if role == "llm":
+            return handle.fingerprint
+        return through_window(handle.fingerprint, self.window)

@@ -5,6 +5,7 @@ from contextlib import suppress
 from importlib import metadata
 
 from visdiff_local.config import RunConfig
+from visdiff_local.images import Chosen
 from visdiff_local.models.domain import outside
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.read import Sets
@@ -14,13 +15,19 @@ LIBRARIES = ("torch", "transformers", "open_clip_torch", "llama-cpp-python", "nu
 """Packages whose versions a run notes down."""
 
 
-def info(config: RunConfig, profile: str, roles: RunModels) -> RunInfo:
+def info(
+    config: RunConfig, profile: str, roles: RunModels, window: Chosen | None = None
+) -> RunInfo:
     """What is needed to do the run again."""
     versions = {"python": platform.python_version()}
     for package in ("visdiff_local", *LIBRARIES):
         with suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
-    return RunInfo(config.seed, profile, config.as_dict(), roles.models(), versions)
+    options = config.as_dict()
+    if window is not None:
+        low, high = window.window
+        options |= {"window": f"{low!r},{high!r}", "window_by": window.how}
+    return RunInfo(config.seed, profile, options, roles.models(), versions)
 
 
 def outside_domain(both: Sets, roles: RunModels) -> float | None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 from visdiff_local.config import RunConfig
 from visdiff_local.images import (
+    Chosen,
     Facts,
     ImageSet,
-    read_set,
+    read_sets,
     shared_ids,
 )
 from visdiff_local.measure import ATTRIBUTES, Measurement, measure, near_duplicates
@@ -17,7 +18,7 @@ from visdiff_local.types import ImageRef
 
 FEW = 20
 """Below this many images a set is warned of."""
-MEASURE_VERSION = "1:" + ",".join(ATTRIBUTES)
+MEASURE_VERSION = "2:" + ",".join(ATTRIBUTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Sets:
     facts: dict[str, Facts]
     near: tuple[tuple[str, ...], ...] = ()
 
+    window: Chosen | None = None
+    """Through which deep pixels are seen, in both sets; None where all have 8 bits."""
     pairs: Pairs | None = None
     """Which images of A and B belong together (``--paired-by``)."""
 
@@ -56,19 +59,18 @@ def both(a: ImageSet, b: ImageSet, config: RunConfig, roles: RunModels) -> Sets:
     if config.paired_by is not None:
         a, b = a.requiring(config.paired_by), b.requiring(config.paired_by)
     with roles.stage("read", len(a.images) + len(b.images)):
-        one, other = (
-            read_set(
-                source,
-                measure=measure,
-                version=MEASURE_VERSION,
-                memory=roles.store.files,
-                verify=config.verify,
-                progress=roles.progress.advance,
-            )
-            for source in (a, b)
+        one, other = read_sets(
+            [a, b],
+            measure=measure,
+            version=MEASURE_VERSION,
+            memory=roles.store.files,
+            verify=config.verify,
+            progress=roles.progress.advance,
+            window=config.window,
         )
+    roles.window = None if one.window is None else one.window.window
     facts = {**one.facts, **other.facts}
-    sets = Sets(one.images, other.images, facts)
+    sets = Sets(one.images, other.images, facts, window=one.window)
     return replace(sets, near=_near(sets), pairs=_pairs(sets, config))
 
 

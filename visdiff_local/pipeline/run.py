@@ -77,7 +77,7 @@ def run(
     outside = provenance.outside_domain(both, roles)
 
     return RunResult(
-        run=provenance.info(config, models.profile.name, roles),
+        run=provenance.info(config, models.profile.name, roles, both.window),
         a=summary.of_set(both.a, True, folds),
         b=summary.of_set(both.b, False, folds),
         summary=verdicts.summary(settled, measured, rules),
@@ -88,6 +88,7 @@ def run(
         outside_domain=outside,
         warnings=(
             *warnings.about_sets(both, folds, config),
+            *warnings.about_window(both),
             *warnings.about_domain(outside, roles),
             *warnings.about_answers(differences, roles.unparsed_replies),
             *confounds.about(both, differences, measured, config, roles),

@@ -37,6 +37,37 @@ def about_sets(sets: Sets, folds: Sequence[Fold], config: RunConfig) -> Iterator
         yield f"paired by {config.paired_by}: {paired} pairs are tested, the rest is not"
 
 
+def about_window(sets: Sets) -> Iterator[str]:
+    """Deep pixels whose window was guessed, or stands beside 8-bit images; pages left out."""
+    chosen = sets.window
+    refs = sets.everything.refs
+    facts = [sets.facts[ref.id] for ref in refs]
+    whole = [fact for ref, fact in zip(refs, facts, strict=True) if not ref.at.part]
+    if chosen is not None and chosen.how != "given":
+        yield (
+            f"{chosen.images} images have more than 8 bits; values of {chosen.text} are shown from "
+            f"black to white in both sets (by {chosen.how}); set it with --window LO,HI"
+        )
+    plain = sum(fact.levels is None for fact in facts)
+    if chosen is not None and plain:
+        yield (
+            f"{plain} images have 8 bits and {len(facts) - plain} have more: how they are stored "
+            "may be what differs"
+        )
+    pages = sum(fact.frames > 1 for fact in whole)
+    if pages:
+        yield (
+            f"{pages} {'image has' if pages == 1 else 'images have'} several pages or frames, of "
+            "which the first is used; --frames all makes each an image"
+        )
+    bands = sum(fact.bands > 4 for fact in whole)
+    if bands:
+        yield (
+            f"{bands} {'image has' if bands == 1 else 'images have'} more than 4 bands, of which "
+            "the first is used; --bands 0 or --bands 3,2,1 chooses"
+        )
+
+
 def about_answers(differences: Sequence[ScoredHypothesis], unparsed_replies: int) -> Iterator[str]:
     """Models that did not answer."""
     if unparsed_replies:

@@ -24,7 +24,7 @@ THUMBNAILS = "thumbnails"
 SIDE = 224
 """Pixels of a thumbnail's longer side."""
 QUALITY = 80
-_KIND = f"jpeg-{SIDE}-{QUALITY}"
+_KIND = f"pixels-jpeg-{SIDE}-{QUALITY}"
 
 
 def write(
@@ -55,7 +55,7 @@ def write(
 def thumbnails(result: RunResult, store: Store, progress: Progress) -> dict[str, bytes]:
     """JPEGs by image id of all images that the result shows; read from the store where it can."""
     shown = {example.id: example.source for example in _shown(result)}
-    names = dict(zip(shown, keys.keys("thumbnail", shown, model=_KIND, prompt=""), strict=True))
+    names = {identity: _key(identity, ref) for identity, ref in shown.items()}
     known = store.records.get_many("thumbnail", list(names.values()))
     found = {
         identity: base64.b64decode(str(known[name]))
@@ -88,8 +88,15 @@ def _shown(result: RunResult) -> Iterator[Example]:
         yield from found.evidence.against
 
 
+def _key(identity: str, ref: ImageRef | None) -> str:
+    window = None if ref is None or ref.window is None else list(map(repr, ref.window))
+    settings = {} if window is None else {"window": window}
+    return keys.key("thumbnail", image=identity, model=_KIND, prompt="", settings=settings)
+
+
 def _thumbnail(ref: ImageRef) -> bytes:
-    image = decode(ref.at, size_hint=SIDE)
+    """Pixels alone: the decoder hands on no comment, no tag and no profile of the file."""
+    image = decode(ref, size_hint=SIDE)
     image.thumbnail((SIDE, SIDE))
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=QUALITY)

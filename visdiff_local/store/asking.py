@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 from visdiff_local.errors import WeightsError
 from visdiff_local.store import Store
 from visdiff_local.store.records import Value
-from visdiff_local.types import ImageRef
+from visdiff_local.types import ImageRef, Window
 
 
 class Fingerprinted(Protocol):
@@ -67,7 +67,7 @@ class Cached(Generic[Model]):
     def _model(self) -> Model:
         """Raises :class:`WeightsError` when answers would be stored under another model's name."""
         model = self._open()
-        if model.fingerprint != self._fingerprint:
+        if model.fingerprint != own_fingerprint(self._fingerprint):
             raise WeightsError(
                 "the model that was opened is not the one whose fingerprint was taken "
                 f"({model.fingerprint} against {self._fingerprint}): its files changed meanwhile; "
@@ -103,6 +103,21 @@ class Cached(Generic[Model]):
             self._calls.add(computed=len(new))
             known.update(new)
         return [known[key] for key in keys]
+
+
+_WINDOW = "@window="
+
+
+def through_window(fingerprint: str, window: Window | None) -> str:
+    """The fingerprint of a model that sees deep pixels through this window."""
+    return (
+        fingerprint if window is None else f"{fingerprint}{_WINDOW}{window.low!r},{window.high!r}"
+    )
+
+
+def own_fingerprint(fingerprint: str) -> str:
+    """The model's own part of it."""
+    return fingerprint.partition(_WINDOW)[0]
 
 
 def chunks(items: Sequence[Item]) -> Iterator[list[Item]]:

@@ -8,9 +8,11 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple
 
-from visdiff_local.images import Facts, Stamp, shown
+from visdiff_local.images import Facts, Levels, Stamp, shown
 from visdiff_local.store.database import DAY, Database
+from visdiff_local.types import Window
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
@@ -111,13 +113,21 @@ def _checksum(*parts: object) -> bytes:
 
 
 def _encoded(facts: Facts) -> bytes:
-    fields = [facts.width, facts.height, facts.format, facts.phash, facts.values]
+    spread = None if facts.levels is None else list(astuple(facts.levels))
+    fields = [
+        *(facts.width, facts.height, facts.format, facts.phash, facts.values),
+        *(facts.frames, facts.bands, spread),
+    ]
     return json.dumps(fields, separators=(",", ":")).encode("ascii")  # floats round-trip, NaN too
 
 
 def _decoded(raw: bytes) -> Facts:
-    width, height, format_name, phash, values = json.loads(raw)
-    return Facts(width, height, format_name, phash, tuple(values))
+    width, height, format_name, phash, values, frames, bands, spread = json.loads(raw)
+    levels = None
+    if spread is not None:
+        kind, low, high, tags, bits = spread
+        levels = Levels(kind, low, high, None if tags is None else Window(*tags), bits)
+    return Facts(width, height, format_name, phash, tuple(values), frames, bands, levels)
 
 
 def facts_as_text(facts: Facts) -> str:

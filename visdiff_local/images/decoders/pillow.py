@@ -1,31 +1,24 @@
-"""Bytes → an RGB picture as a person would see it, or the reason why there is none.
+"""What Pillow decodes by itself: most pictures there are.
 
-Files come from strangers: only raster formats that Pillow decodes by itself are opened (no EPS, no
-PDF: those start other programs), at most :data:`MAX_PIXELS`, never a truncated file.
+Only raster formats that need no other program are opened (no EPS, no PDF), never a truncated file.
 """
 
-import hashlib
 import warnings
-from collections.abc import Iterator, Sequence
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from visdiff_local.errors import UnreadableImageError
-from visdiff_local.images.locators import File
-from visdiff_local.system.threads import ahead
-from visdiff_local.types import ImageRef, Locator
+from visdiff_local.images.decoders.base import Deep, Header, Wanted
+from visdiff_local.images.decoders.limits import MAX_PIXELS, Timed
 
-MAX_PIXELS = 128_000_000
-"""Larger pictures are refused: a few kilobytes can claim to be gigapixels."""
 FORMATS = (
     *("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "DIB"),
     *("PPM", "TGA", "ICO", "JPEG2000", "QOI"),
 )
 
-# decode() checks the size itself, and warnings.catch_warnings is not safe among threads.
+# check() looks at the size itself, and warnings.catch_warnings is not safe among threads.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
@@ -41,67 +34,94 @@ _TRANSPOSE = {
 }
 _SRGB = ImageCms.createProfile("sRGB")
 _MODE_OF_PROFILE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+_PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "LA": 2, "PA": 2, "I;16": 2, "I": 4, "F": 4, "RGB": 4}
+_BITS, _SAMPLES_A_PIXEL, _SAMPLE_FORMAT = 258, 277, 339
+_STRIP = 512
+"""Rows that are put on white at a time."""
 
 
-def decode(source: Path | Locator | bytes, *, size_hint: int | None = None) -> Image.Image:
-    """An RGB image: turned upright (EXIF), in sRGB (ICC), 8 bits, on white, the first frame.
-
-    Args:
-        size_hint: the picture will be scaled to about this many pixels a side; JPEGs are then
-            decoded at 1/2, 1/4 or 1/8, never below it. This changes pixels: a model that uses it
-            has it in its fingerprint.
+def opened(raw: bytes, wanted: Wanted, formats: tuple[str, ...] = FORMATS) -> Header:
+    """The header of one picture.
 
     Raises:
-        UnreadableImageError: missing, empty, truncated, not an image, too many pixels, …
+        UnreadableImageError: no image of these formats, or damaged.
     """
-    if isinstance(source, Path):
-        source = File(source)
-    raw = source if isinstance(source, bytes) else source.read()
-    return decode_with_format(raw, size_hint=size_hint)[0]
-
-
-def decode_with_format(raw: bytes, *, size_hint: int | None = None) -> tuple[Image.Image, str]:
-    """As :func:`decode`, with the file format's name, such as ``"JPEG"``."""
+    stream = Timed(raw)
     try:
-        with Image.open(BytesIO(raw), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UnreadableImageError(_too_large(image.width, image.height))
-            if size_hint is not None and image.format == "JPEG":
-                image.draft(image.mode, (size_hint, size_hint))
-            image.load()
-            upright = _TRANSPOSE.get(_orientation(image))
-            rgb = _to_rgb(image)
-            return (rgb if upright is None else rgb.transpose(upright)), image.format or ""
-    except (UnreadableImageError, MemoryError):
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UnreadableImageError(f"too many pixels (more than {MAX_PIXELS:,})") from error
+        image = Image.open(stream, formats=formats)
+        frames = int(getattr(image, "n_frames", 1))
+        if wanted.frame is not None:
+            if wanted.frame >= frames:
+                raise UnreadableImageError(f"it has no frame {wanted.frame}; it has {frames}")
+            image.seek(wanted.frame)
     except UnidentifiedImageError as error:
         raise UnreadableImageError("not an image that can be decoded") from error
-    except Exception as error:  # a damaged file can raise anything inside a format's parser
-        raise UnreadableImageError(_damage(error)) from error
+    except Image.DecompressionBombError as error:
+        raise UnreadableImageError(f"too many pixels (more than {MAX_PIXELS:,})") from error
+    passes = raw.count(b"\xff\xda") if image.format == "JPEG" else 1
+    pixel = _PIXEL_BYTES.get(image.mode, 4)
+    bands = len(image.getbands())
+
+    def load(size_hint: int | None) -> Image.Image | Deep:
+        if size_hint is not None and image.format == "JPEG":
+            image.draft(image.mode, (size_hint, size_hint))
+        image.load()
+        stream.check()
+        upright = _TRANSPOSE.get(_orientation(image))
+        if image.mode.startswith("I") or image.mode == "F":
+            return _deep(image, upright)
+        rgb = _to_rgb(image)
+        stream.check()
+        return rgb if upright is None else rgb.transpose(upright)
+
+    return Header(
+        image.format or "",
+        image.width,
+        image.height,
+        pixel,
+        load,
+        frames=frames,
+        bands=bands,
+        passes=max(1, passes),
+    )
 
 
-def decoded(
-    refs: Sequence[ImageRef], *, size_hint: int | None = None, workers: int | None = None
-) -> Iterator[tuple[ImageRef, Image.Image]]:
-    """Pictures in the order of ``refs``, decoded ahead by threads; a few are held at a time.
+def _deep(image: Image.Image, upright: Image.Transpose | None) -> Deep:
+    """16-bit, 32-bit and floating-point grey as Pillow reads it."""
+    tags = getattr(image, "tag_v2", None)
+    bits = _significant(image)
+    turned = image if upright is None else image.transpose(upright)
+    pixels = np.array(turned)
+    if tags is not None and image.mode == "I" and tags.get(_SAMPLE_FORMAT, (1,))[0] == 1:
+        pixels = pixels.view(np.uint32)  # Pillow has no unsigned mode of 32 bits
+    if pixels.dtype.kind == "i" and image.format in ("PNG", "PPM"):
+        pixels = pixels.astype(np.uint32)  # neither has negative values
+    return Deep(pixels, bits=bits)
 
-    Raises:
-        UnreadableImageError: at the file's turn; it names the file, which was readable before.
-    """
 
-    def work(ref: ImageRef) -> Image.Image:
-        try:
-            raw = ref.at.read()
-            # Answers are stored by content: a file that changed would give another image's answer.
-            if ref.id and hashlib.sha256(raw).hexdigest() != ref.id:
-                raise UnreadableImageError("changed while this ran; run the same command again")
-            return decode(raw, size_hint=size_hint)
-        except UnreadableImageError as error:
-            raise UnreadableImageError(f"{ref.name}: {error.reason}") from error
+def _significant(image: Image.Image) -> int | None:
+    """Bits that are used, as a PNG's sBIT chunk says."""
+    if image.format != "PNG":
+        return None
+    for kind, content in getattr(image, "private_chunks", ()):
+        if kind == b"sBIT" and content:
+            return int(content[0])
+    return None
 
-    return ahead(work, refs, workers=workers)
+
+def tiff_pixels(raw: bytes, wanted: Wanted) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Bits of each band, their kinds (1 unsigned, 2 signed, 3 float), and how many there are."""
+    with Image.open(BytesIO(raw), formats=("TIFF",)) as image:
+        image.seek(wanted.frame or 0)
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        bits = tuple(int(value) for value in tags.get(_BITS, (1,)))
+        kinds = tuple(int(value) for value in tags.get(_SAMPLE_FORMAT, (1,)))
+        return bits or (1,), kinds or (1,), int(tags.get(_SAMPLES_A_PIXEL, 1))
+
+
+def deep_png(raw: bytes) -> bool:
+    """Whether this is a PNG of 16 bits in several bands, which Pillow would cut to 8."""
+    return raw[:8] == b"\x89PNG\r\n\x1a\n" and raw[24:25] == b"\x10" and raw[25:26] in b"\2\4\6"
 
 
 def _orientation(image: Image.Image) -> int:
@@ -116,15 +136,20 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     """8-bit sRGB; transparency on white."""
     profile = image.info.get("icc_profile")
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(_to_srgb(rgba.convert("RGB"), profile), mask=rgba.getchannel("A"))
-        return white
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_deep(image).convert("RGB")
+        return _on_white(image, profile)
     if image.mode in ("P", "1", "YCbCr", "HSV"):
         image = image.convert("RGB")
     return _to_srgb(image, profile)
+
+
+def _on_white(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """In strips, so that no second copy of a large picture is held."""
+    white = Image.new("RGB", image.size, "white")
+    for top in range(0, image.height, _STRIP):
+        box = (0, top, image.width, min(top + _STRIP, image.height))
+        rgba = image.crop(box).convert("RGBA")
+        white.paste(_to_srgb(rgba.convert("RGB"), profile), box, mask=rgba.getchannel("A"))
+    return white
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -142,26 +167,3 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return plain()  # A damaged profile: the colours are shown as if they were sRGB.
     return converted if converted is not None else plain()
-
-
-def _from_deep(image: Image.Image) -> Image.Image:
-    """16-bit and floating-point pixels → 8-bit grey, by a fixed rule so that sets stay comparable.
-
-    Integers are taken to use 16 bits; floats 0 … 1, or 0 … 255 where any is larger than 1.
-    """
-    pixels = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    scale = 1 / 256
-    if image.mode == "F":
-        scale = 255.0 if pixels.max(initial=0.0) <= 1.0 else 1.0
-    return Image.fromarray(np.clip(pixels * scale, 0, 255).astype(np.uint8))
-
-
-def _too_large(width: int, height: int) -> str:
-    return f"too many pixels ({width:,} × {height:,}, more than {MAX_PIXELS:,})"
-
-
-def _damage(error: Exception) -> str:
-    text = " ".join(str(error).split())[:120]
-    if "truncated" in text.lower():
-        return f"truncated ({text})"
-    return f"damaged: {text or type(error).__name__}"
