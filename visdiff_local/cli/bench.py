@@ -156,6 +156,68 @@ def judge(
 
 
 @bench.command()
+@with_options(_EXTENT)
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    type=click.Choice(["easy", "medium", "hard", "abstract", "none"]),
+    help="May be given again; none: A and B alike.  [all but none]",
+)
+@click.option("--captions", metavar="TABLE.csv", help="Your group_name and caption instead.")
+@click.option("--truth-a", metavar="WORDS", help="With --captions: what A has more of.")
+@click.option("--truth-b", metavar="WORDS", help="Likewise for B.")
+@click.option(
+    "--style",
+    type=click.Choice(["list", "contrast", "contrast+keyword"]),
+    help="How it is asked.  [as its models.toml says]",
+)
+@with_options(_SHOWING, MODELS, STORE)
+def proposer(
+    pairs: int,
+    runs: int,
+    seed: int,
+    splits: tuple[str, ...],
+    captions: str | None,
+    truth_a: str | None,
+    truth_b: str | None,
+    style: str | None,
+    as_json: bool,
+    quiet: bool,
+    workspace: str | None,
+    **options: Any,
+) -> None:
+    """Which language model proposes best: recall@10 and precision on truthful captions.
+
+    Beside it the keyword proposer on the same captions, which needs no model.
+    """
+    import numpy as np
+
+    from visdiff_local.bench import proposer as suite
+
+    if captions and not (truth_a and truth_b):
+        raise click.UsageError("--captions needs --truth-a and --truth-b: words that are right")
+    with _opened(options, workspace, quiet or as_json) as on:
+        roles = on.launcher.roles(_configured(on), on.progress)
+        asking = suite.asking(roles, style)
+        if captions and truth_a and truth_b:
+            known = [suite.of_table(Path(captions), truth_a, truth_b)]
+        else:
+            chosen = splits or suite.SPLITS
+            known = [pair for split in chosen for pair in suite.drawn(split, pairs, seed)]
+        on.progress.start("proposer", len(known) * runs)
+        outcomes = []
+        for pair in known:
+            for number in range(seed, seed + runs):
+                outcomes.append(suite.propose(pair, roles.llm, asking, number))
+                on.progress.advance(1)
+        on.progress.finish()
+    for note in suite.notes(outcomes):
+        click.echo(note, err=True)
+    _show("proposer", suite.rows(asking.model, outcomes, np.random.default_rng(seed)), as_json)
+
+
+@bench.command()
 @click.option("--runs", type=click.IntRange(1), default=200, help="Random halvings.  [200]")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of the halvings.  [0]")
 @click.option("--set", "folder", metavar="DIR", help="Your own images.  [drawn scenes]")

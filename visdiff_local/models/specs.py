@@ -112,6 +112,11 @@ class ModelSpec(_Strict):
     """What ``models plan`` computes with; without it, ``memory_gib`` and a margin."""
     prompt: str = ""
     """Prompt family: the suffix of the template files in ``prompts/``, e.g. ``nano``."""
+    proposing: Literal["", "list", "contrast", "contrast+keyword"] = ""
+    """How a language model is asked for differences: the paper's ``list``, or forced contrasts,
+    alone or joined with keywords. Unless given, contrasts with keywords; a list where the prompt
+    family words ``propose`` for itself. What suits a model is
+    measured by ``bench proposer``."""
     chat: str = ""
     """How a prompt is wrapped for this model: ``""`` (as it is), ``vicuna``, or ``template``."""
     context: int = Field(default=4096, ge=64)

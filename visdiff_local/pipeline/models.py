@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
+from visdiff_local import prompts
 from visdiff_local.errors import UsageError
 from visdiff_local.models import domain, registry
 from visdiff_local.models.domain import Domain
@@ -41,6 +42,8 @@ class RunModels:
         """Replies of a proposer that held no hypothesis, and did not say "nothing" either."""
         self.captions: dict[str, str] = {}
         """By image id: every caption that this run used."""
+        self.notes: list[str] = []
+        """What is to be told of a model that did not do its part, a sentence each."""
         self._counters: dict[Role, Counter] = {
             role: Counter(tell=self.progress.advance) for role in ROLES
         }
@@ -61,6 +64,20 @@ class RunModels:
     def family(self, role: Role) -> str:
         """The prompt family of the role's model."""
         return self._handle(role).spec.prompt or "default"
+
+    def name(self, role: Role) -> str:
+        """Of the role's model, as models.toml has it."""
+        return self._handle(role).spec.name
+
+    @property
+    def proposing(self) -> str:
+        """How the language model is asked for differences: as models.toml says; else by list where
+        it is worded for that family by itself, or the model is no real one; else by contrasts
+        joined with keywords, which every real model that was measured needs."""
+        spec = self._handle("llm").spec
+        own_words = prompts.resolve("propose", spec.prompt or "default") != "default"
+        usual = "list" if own_words or spec.backend == "fake" else "contrast+keyword"
+        return spec.proposing or usual
 
     @property
     def multi_image(self) -> bool:

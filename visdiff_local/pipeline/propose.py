@@ -104,6 +104,7 @@ def _proposed(
                 )
                 found += base.Proposals(mined)
     roles.unparsed_replies += len(found.unparsed)
+    roles.notes += [note for note in found.notes if note not in roles.notes]
     return base.union(found.hypotheses)
 
 
@@ -152,6 +153,7 @@ def _merged(
 
 
 def _asking(role: Role, config: RunConfig, roles: RunModels) -> base.Asking:
+    style = roles.proposing if role == "llm" else "list"
     return base.Asking(
         concepts=config.per_round,
         goal=config.goal,
@@ -159,4 +161,7 @@ def _asking(role: Role, config: RunConfig, roles: RunModels) -> base.Asking:
         seed=config.seed,
         family=roles.family(role),
         paired=config.paired_by is not None,
+        style="list" if style == "list" else "contrast",
+        keywords=style == "contrast+keyword",
+        model=roles.name(role),
     )

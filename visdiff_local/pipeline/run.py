@@ -91,6 +91,7 @@ def run(
             *warnings.about_window(both),
             *warnings.about_domain(outside, roles),
             *warnings.about_answers(differences, roles.unparsed_replies),
+            *roles.notes,
             *confounds.about(both, differences, measured, config, roles),
         ),
         calls=roles.calls(),

@@ -6,6 +6,7 @@ sets change places and the same question is asked again.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from visdiff_local.pipeline.proposers.sampling import Sample
 from visdiff_local.prompts.replies import hypotheses as parsed
@@ -29,17 +30,29 @@ class Asking:
     family: str = "default"
     paired: bool = False
     """The samples hold pairs, which are shown side by side."""
+    style: Literal["list", "contrast"] = "list"
+    """How a language model is asked; see :mod:`.caption`."""
+    keywords: bool = True
+    """Whether ``contrast`` is joined with keywords."""
+    model: str = "the language model"
+    """Its name, for what is said of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposals:
-    """Hypotheses, and the raw replies that held none although they did not say "nothing"."""
+    """Hypotheses, the raw replies that held none although they did not say "nothing", and what is
+    to be told of the model, a sentence each."""
 
     hypotheses: tuple[Hypothesis, ...] = ()
     unparsed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __add__(self, other: "Proposals") -> "Proposals":
-        return Proposals(self.hypotheses + other.hypotheses, self.unparsed + other.unparsed)
+        return Proposals(
+            self.hypotheses + other.hypotheses,
+            self.unparsed + other.unparsed,
+            tuple(dict.fromkeys(self.notes + other.notes)),
+        )
 
 
 def union(hypotheses: Iterable[Hypothesis]) -> tuple[Hypothesis, ...]:

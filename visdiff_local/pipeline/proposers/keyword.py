@@ -31,7 +31,7 @@ SAME_CAPTIONS = 0.8
 """Overlap (Jaccard) of their captions above which two phrases that share a word are one."""
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_FUNCTION_WORDS = frozenset(
+FUNCTION_WORDS = frozenset(
     """
     a an the this that these those and or but nor of in on at to from by with without into onto over
     under near for as is are was were be been being it its his her their there here he she they them
@@ -135,8 +135,8 @@ def phrases(caption: str) -> frozenset[str]:
     return frozenset(
         " ".join(run)
         for run in runs
-        if run[0] not in _FUNCTION_WORDS
-        and run[-1] not in _FUNCTION_WORDS
+        if run[0] not in FUNCTION_WORDS
+        and run[-1] not in FUNCTION_WORDS
         and run[-1] not in _UNFINISHED
         and not _CAPTION_WORDS.intersection(run)
     )
@@ -156,7 +156,7 @@ def _whole(phrase: str, as_frequent: Sequence[str]) -> str:
     goes on with "of" or "and" ("top of a box"), else one of neighbours only ("far away")."""
     holding = [q for q in as_frequent if f" {phrase} " in f" {q} "]
     followed = [q for q in holding if q.startswith((f"{phrase} of ", f"{phrase} and "))]
-    neighbours = [q for q in holding if _FUNCTION_WORDS.isdisjoint(q.split())]
+    neighbours = [q for q in holding if FUNCTION_WORDS.isdisjoint(q.split())]
     return max(followed or neighbours or [phrase], key=lambda q: len(q.split()))
 
 
