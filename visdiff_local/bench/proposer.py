@@ -18,6 +18,7 @@ from visdiff_local.bench.scenes.grading import grade
 from visdiff_local.bench.scenes.language.language import caption
 from visdiff_local.bench.scenes.pairs import Pair, benchmark
 from visdiff_local.errors import InputError
+from visdiff_local.images import File
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.proposers.base import Asking, Proposals
 from visdiff_local.pipeline.proposers.caption import from_captions
@@ -138,7 +139,7 @@ def propose(pair: CaptionPair, llm: TextModel, asking: Asking, seed: int) -> Out
     """The caption proposer on the pair, and the keyword proposer beside it."""
     sides, captions = [], {}
     for letter, texts in (("a", pair.a), ("b", pair.b)):
-        refs = [ImageRef(f"{letter}{i}", Path(f"{letter}{i}")) for i in range(len(texts))]
+        refs = [ImageRef(f"{letter}{i}", File(Path(f"{letter}{i}"))) for i in range(len(texts))]
         captions |= {ref.id: Caption(ref.id, text) for ref, text in zip(refs, texts, strict=True)}
         sides.append(refs)
     rng = np.random.default_rng([seed, 6])

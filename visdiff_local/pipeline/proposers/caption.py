@@ -109,14 +109,14 @@ def _sound(
     for one in contrasts:
         sides = [frozenset(content(text) for text in side) for side in (one.a, one.b)]
         for own, other in ((one.a, sides[1]), (one.b, sides[0])):
-            said += [Said(text, both=content(text) in other) for text in own]
+            said += [Said(text, both=content(text) in other) for text in own or ("",)]
     said += [Said(text, cut=True) for text in unread]
     good, fault = weak(said, said_a, said_b)
     kept = iter(good)
     cleaned = [
         contrast.Contrast(
-            tuple(text for text in one.a if next(kept)),
-            tuple(text for text in one.b if next(kept)),
+            tuple(text for text in one.a or ("",) if next(kept)),
+            tuple(text for text in one.b or ("",) if next(kept)),
             one.round,
         )
         for one in contrasts

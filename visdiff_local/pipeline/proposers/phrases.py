@@ -60,17 +60,19 @@ def content(text: str) -> frozenset[str]:
 
 
 def stem(word: str) -> str:
-    """Without the ending of a plural, a participle or a gerund; crude, and the same for both
+    """Without the ending of a plural, a participle or a noun of action; crude, and the same for both
     sides of a comparison."""
     for ending, instead in (("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("shes", "sh")):
         if word.endswith(ending) and len(word) > len(ending) + 1:
             return word.removesuffix(ending) + instead
     if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
         word = word[:-1]
-    for ending in ("ing", "ed"):
+    for ending in ("ing", "ed", "ion"):
         if word.endswith(ending) and len(word) > len(ending) + 3:
-            return word.removesuffix(ending).rstrip("e")
-    return word.rstrip("e") if len(word) > 4 else word
+            word = word.removesuffix(ending)
+            break
+    word = word.rstrip("e") if len(word) > 4 else word
+    return f"{word[:-1]}f" if word.endswith("v") else word  # scarves, scarf
 
 
 def said_in(text: str, captions: Sequence[str]) -> npt.NDArray[np.bool_]:

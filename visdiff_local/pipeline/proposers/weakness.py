@@ -13,7 +13,7 @@ from typing import Literal
 from visdiff_local.pipeline.proposers.phrases import content
 from visdiff_local.prompts.replies import phrase
 
-Fault = Literal["echo of A", "echo of B", "prompt", "prose", "cut", "talk", "both"]
+Fault = Literal["echo of A", "echo of B", "prompt", "prose", "cut", "talk", "both", "vague"]
 
 LEAST_SAID = 4
 """Proposals from which a model is judged at all."""
@@ -46,13 +46,15 @@ _SENTENCE: dict[Fault, str] = {
     "prose": "writes prose: {count} of {all} proposals are no short phrases",
     "cut": "does not come to an end: {count} of {all} proposals were cut off",
     "talk": "talks about captions: {count} of {all} proposals are not about images",
+    "vague": "says nothing in particular: {count} of {all} proposals fit any image",
     "both": "does not tell the groups apart: it says {count} of {all} proposals of both",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One raw proposal. ``cut``: the reply ended before the model ended it."""
+    """One proposal; empty where it held nothing but a frame ("a variety of scenes"). ``cut``: the
+    reply was no answer in the form that was asked for, or ended before the model ended it."""
 
     text: str
     cut: bool = False
@@ -64,6 +66,8 @@ def fault(said: Said, captions_a: Iterable[str], captions_b: Iterable[str]) -> F
     """What is wrong with a proposal; None where nothing is."""
     if said.cut:
         return "cut"
+    if not said.text:
+        return "vague"
     if len(said.text.split()) > PROSE_WORDS:
         return "prose"
     if phrase(said.text) is None:
