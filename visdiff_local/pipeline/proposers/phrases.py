@@ -60,8 +60,8 @@ def content(text: str) -> frozenset[str]:
 
 
 def stem(word: str) -> str:
-    """Without the ending of a plural, a participle or a noun of action; crude, and the same for both
-    sides of a comparison."""
+    """Without the ending of a plural, a participle or a noun of action: crude, and the same for
+    both sides of a comparison."""
     for ending, instead in (("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("shes", "sh")):
         if word.endswith(ending) and len(word) > len(ending) + 1:
             return word.removesuffix(ending) + instead
