@@ -137,7 +137,8 @@ def asking(roles: RunModels, style: str | None = None) -> Asking:
 
 def propose(pair: CaptionPair, llm: TextModel, asking: Asking, seed: int) -> Outcome:
     """The caption proposer on the pair, and the keyword proposer beside it."""
-    sides, captions = [], {}
+    sides: list[list[ImageRef]] = []
+    captions: dict[str, Caption] = {}
     for letter, texts in (("a", pair.a), ("b", pair.b)):
         refs = [ImageRef(f"{letter}{i}", File(Path(f"{letter}{i}"))) for i in range(len(texts))]
         captions |= {ref.id: Caption(ref.id, text) for ref, text in zip(refs, texts, strict=True)}

@@ -21,6 +21,7 @@ from visdiff_local.cli.options import (
 from visdiff_local.system import terminal
 
 if TYPE_CHECKING:
+    from visdiff_local.bench.proposer import Split
     from visdiff_local.bench.accuracy import Row, Trial
     from visdiff_local.session import Launcher
     from visdiff_local.system.progress import Progress
@@ -177,7 +178,7 @@ def proposer(
     pairs: int,
     runs: int,
     seed: int,
-    splits: tuple[str, ...],
+    splits: "tuple[Split, ...]",
     captions: str | None,
     truth_a: str | None,
     truth_b: str | None,
