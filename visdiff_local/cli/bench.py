@@ -21,8 +21,8 @@ from visdiff_local.cli.options import (
 from visdiff_local.system import terminal
 
 if TYPE_CHECKING:
-    from visdiff_local.bench.proposer import Split
     from visdiff_local.bench.accuracy import Row, Trial
+    from visdiff_local.bench.proposer import Split
     from visdiff_local.session import Launcher
     from visdiff_local.system.progress import Progress
 
