@@ -1,6 +1,5 @@
 """From options to a result: finds models, store and images, and runs the pipeline on them."""
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -59,11 +58,6 @@ def image_sets(config: RunConfig) -> tuple[ImageSet, ImageSet]:
         ImageSet.open(config.a, config.where_a),
         ImageSet.open(config.b, config.where_b),
     )
-
-
-def default_out() -> Path:
-    """``runs/`` and the time of day, in the working directory."""
-    return Path("runs") / time.strftime("%Y%m%d-%H%M%S")
 
 
 def launch(

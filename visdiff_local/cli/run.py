@@ -1,5 +1,6 @@
 """``run``, ``test``, ``demo``, ``report``: the loop, and its result again."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,15 +75,38 @@ def demo(as_json: bool, quiet: bool, **options: Any) -> None:
 
 @click.command()
 @click.argument("run_dir", metavar="RUN_DIR")
-@click.option("--no-images", is_flag=True, help="A report that may be shared: no picture in it.")
-def report(run_dir: str, no_images: bool) -> None:
-    """Draw the report of a run again, from its run.json alone."""
-    from visdiff_local.results import serialize
+@click.option("--no-images", is_flag=True, help="To be shared: no picture, no name, no path.")
+@click.option("--no-paths", is_flag=True, help="Pictures, but no file's or folder's name.")
+@click.option("--name-a", metavar="NAME", help="What A is called where no name is shown.  [A]")
+@click.option("--name-b", metavar="NAME", help="Likewise for B.  [B]")
+@click.option("--out", metavar="FILE", help="Where it goes.  [report.html, report-shared.html]")
+def report(
+    run_dir: str,
+    no_images: bool,
+    no_paths: bool,
+    name_a: str | None,
+    name_b: str | None,
+    out: str | None,
+) -> None:
+    """Draw the report of a run again, from its run.json alone.
+
+    What may be shared is a file of its own; the report with pictures stays as it is.
+    """
     from visdiff_local.results.report import write_report
 
-    folder = Path(run_dir)
-    serialize.load(folder)
-    terminal.out(write_report(folder, images=not no_images))
+    written = write_report(
+        Path(run_dir),
+        images=not no_images,
+        paths=not no_paths and not no_images,
+        names=(name_a, name_b),
+        out=None if out is None else Path(out).expanduser(),
+    )
+    terminal.out(written)
+
+
+def _folders(config: "RunConfig") -> tuple[str, ...]:
+    """The sets that are whatever lies in a place; a table names its images one by one."""
+    return () if config.where_a is not None else (config.a, config.b)
 
 
 def _two_sets(sources: tuple[str, ...], options: dict[str, Any]) -> tuple[str, str]:
@@ -119,14 +143,19 @@ def _execute(a: str, b: str, options: dict[str, Any], *, as_json: bool, quiet: b
     from visdiff_local import session
     from visdiff_local.cli import tables
     from visdiff_local.results import serialize
-    from visdiff_local.system import progress
+    from visdiff_local.system import progress, run_folders
 
     config: RunConfig = session.configured(a=a, b=b, **given(options))
-    if config.out is None and not as_json:
-        config = config.model_copy(update={"out": str(session.default_out())})
-    with progress.shown(quiet=quiet or as_json) as shown:
-        outcome = session.launch(config, shown)
-        folder = None if config.out is None else outcome.write(Path(config.out))
+    folder = None
+    with ExitStack() as held:
+        if config.out is not None or not as_json:
+            # Before the work begins: hours later is too late to be told that it cannot be kept.
+            folder = held.enter_context(run_folders.claimed(config.out, _folders(config)))
+            config = config.with_paths(folder)
+        with progress.shown(quiet=quiet or as_json) as shown:
+            outcome = session.launch(config, shown)
+            if folder is not None:
+                outcome.write(folder)
     if as_json:
         terminal.out_json_text(serialize.to_json(outcome.result))
     else:

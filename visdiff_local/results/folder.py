@@ -14,8 +14,9 @@ from pathlib import Path
 from visdiff_local.errors import UsageError
 from visdiff_local.images import UnreadableImageError, decode
 from visdiff_local.results import scores, serialize
-from visdiff_local.results.report import write_report
+from visdiff_local.results.report import SHARED, write_report
 from visdiff_local.store import Store, keys
+from visdiff_local.system import run_folders
 from visdiff_local.system.files import write_whole
 from visdiff_local.system.progress import Progress
 from visdiff_local.types import Example, ImageRef, ImageTable, RunResult
@@ -35,8 +36,7 @@ def write(
 ) -> Path:
     """Writes the whole folder; raises :class:`UsageError` where it cannot be written."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        run_folders.ensure(folder)
         pictures = folder / THUMBNAILS
         pictures.mkdir(mode=0o700, exist_ok=True)
         for identity, jpeg in thumbnails.items():
@@ -45,11 +45,23 @@ def write(
             scores.write(images, folder / scores.NAME)
         write_whole(folder / "run.json", serialize.to_json(result).encode())
         write_report(folder)
+        _clean(folder, thumbnails)
     except OSError as error:
         raise UsageError(
             f"the run folder {folder} cannot be written ({error}); name another with --out"
         ) from error
     return folder
+
+
+def _clean(folder: Path, thumbnails: Mapping[str, bytes]) -> None:
+    """Takes away what a run before left: pictures of other sets, and reports of other results.
+
+    What the user added (labels, notes) stays: it is kept by image and by text.
+    """
+    for path in (folder / THUMBNAILS).glob("*.jpg"):
+        if path.stem not in thumbnails:
+            path.unlink()
+    (folder / SHARED).unlink(missing_ok=True)
 
 
 def thumbnails(result: RunResult, store: Store, progress: Progress) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visdiff_local.images.names import natural_key, shown
+from visdiff_local.system import run_folders
 from visdiff_local.types import Skipped
 
 SUFFIXES = frozenset(
@@ -52,5 +53,9 @@ def _walk(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add((facts.st_dev, facts.st_ino))
+        if Path(root) != folder and run_folders.is_run_folder(Path(root)):
+            folders.clear()
+            skipped.append(Skipped(shown(root), "a run folder of this program"))
+            continue
         folders.sort()
         yield from (Path(root, file) for file in files)

@@ -7,6 +7,7 @@ what must not leave the building.
 
 from pathlib import Path
 
+from visdiff_local.errors import UsageError
 from visdiff_local.results import serialize
 from visdiff_local.results.report.page import render
 from visdiff_local.results.report.pictures import Pictures
@@ -16,29 +17,58 @@ from visdiff_local.system.files import write_whole
 __all__ = ["write_report"]
 
 NAME = "report.html"
+SHARED = "report-shared.html"
+"""Without names, or without names and pictures: a file of its own."""
+_GENERATOR = b'<meta name="generator" content="visdiff_local'
+_HEAD = 4096
 
 
-def write_report(run_dir: Path, *, images: bool = True) -> Path:
-    """Draws ``report.html`` from ``run.json`` and ``thumbnails/`` in the run folder, nothing else.
+def write_report(
+    run_dir: Path,
+    *,
+    images: bool = True,
+    paths: bool = True,
+    names: tuple[str | None, str | None] = (None, None),
+    out: Path | None = None,
+) -> Path:
+    """Draws a report from ``run.json`` and ``thumbnails/`` in the run folder, nothing else.
 
     The same folder gives the same bytes. The file is written beside its place and moved into it.
 
     Args:
-        images: without them the report holds no picture and no path, and may be shared.
+        images: without them the report holds no picture and no name, and may be shared.
+        paths: without them it holds no name of a file, a folder or a set.
+        names: what A and B are called where their names are not shown.
+        out: unless given ``report.html``, and ``report-shared.html`` for what may be shared.
 
     Returns:
         The report's path.
 
     Raises:
         InputError: the folder has no ``run.json``, or one that this version cannot read.
+        UsageError: ``out`` is there and is no report of this program.
         OSError: the folder cannot be written.
     """
     result = serialize.load(run_dir)
-    if images:
-        text = render(result, Pictures(run_dir / "thumbnails"))
-    else:
-        text = render(without_paths(result), None)
-    path = run_dir / NAME
+    named = paths and images
+    if not named:
+        result = without_paths(result, names, images=images)
+    pictures = Pictures(run_dir / "thumbnails") if images else None
+    text = render(result, pictures, names=named)
+    target = out or run_dir / (NAME if named else SHARED)
+    if out is not None:
+        _refuse_strangers(out)
     # A path in run.json may hold a lone surrogate, for a byte that was no UTF-8.
-    write_whole(path, text.encode("utf-8", "backslashreplace"))
-    return path
+    write_whole(target, text.encode("utf-8", "backslashreplace"))
+    return target
+
+
+def _refuse_strangers(path: Path) -> None:
+    """Nothing is replaced but a report."""
+    if not path.exists():
+        return
+    if path.is_file():
+        with path.open("rb") as stream:
+            if _GENERATOR in stream.read(_HEAD):
+                return
+    raise UsageError(f"{path} is there and is no report of this program; name another with --out")

@@ -45,11 +45,12 @@ class Card:
     grade: Grade | None
 
 
-def render(result: RunResult, pictures: Pictures | None) -> str:
+def render(result: RunResult, pictures: Pictures | None, *, names: bool = True) -> str:
     """The whole page.
 
     Args:
         pictures: where thumbnails come from; None for a page without any picture.
+        names: whether the result still has the names of its files.
     """
     environment = _environment()
     style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704  our own file
@@ -72,6 +73,7 @@ def render(result: RunResult, pictures: Pictures | None) -> str:
         skipped=[_skipped(letter, side) for letter, side in (("A", result.a), ("B", result.b))],
         descriptions=DESCRIPTIONS,
         has_pictures=pictures is not None,
+        has_names=names and pictures is not None,
     )
 
 

@@ -1,0 +1,102 @@
+"""What may be shared names no file, no folder and no set, wherever a name has come to stand."""
+
+import base64
+import re
+import shutil
+from pathlib import Path
+
+import colours
+import pytest
+from colours import Colours, draw
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
+
+from visdiff_local.cli.main import main
+from visdiff_local.models import registry
+from visdiff_local.results import serialize
+from visdiff_local.results.report.sharing import scrubbed
+
+NAME = "Quixada"
+"""Planted everywhere; no word of ours."""
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A run over sets whose every name is a patient's."""
+    monkeypatch.setattr(registry, "BACKENDS", {**registry.BACKENDS, "fake": colours.__name__})
+    monkeypatch.setenv("VISDIFF_STORE", str(tmp_path / "store"))
+    place = tmp_path / f"ward-{NAME}"
+    place.mkdir()
+    (place / "models.toml").write_text(colours.MODELS_TOML)
+    monkeypatch.setenv("VISDIFF_MODELS", str(place / "models.toml"))
+    monkeypatch.chdir(place)
+    Colours.reset()
+    for letter, colour, seed in (("a", "red", 1), ("b", "blue", 2)):
+        folder = Path(f"{letter}-{NAME}")
+        draw(folder, [colour] * 8, seed=seed)
+        for path in list(folder.glob("*.png")):
+            note = PngImagePlugin.PngInfo()
+            note.add_text("PatientName", f"{NAME} text")
+            note.add_itxt("Comment", f"{NAME} itxt", zip=False)
+            with Image.open(path) as image:
+                image.save(folder / f"{NAME}_{path.stem}.png", pnginfo=note)
+            path.unlink()
+        first = folder / f"{NAME}_000.png"
+        shutil.copy(first, folder / f"again {NAME}.png")
+        (folder / f"broken {NAME}.png").write_bytes(first.read_bytes()[:80])
+        (folder / f"empty {NAME}.jpg").touch()
+        (folder / f"loop {NAME}.png").symlink_to(f"loop {NAME}.png")
+        (folder / f"odd \udcff {NAME}.png").symlink_to(f"odd \udcff {NAME}.png")
+        (folder / f"gone {NAME}.png").symlink_to(f"nothing {NAME}")
+    shutil.copy(Path(f"a-{NAME}/{NAME}_001.png"), Path(f"b-{NAME}/both {NAME}.png"))
+    words = ["run", f"a-{NAME}", f"b-{NAME}", "--profile", "colours", "--quiet", "--out", "out"]
+    assert main(words) == 0
+    return place / "out"
+
+
+@pytest.mark.parametrize("flags", [["--no-images"], ["--no-images", "--no-paths"], ["--no-paths"]])
+def test_no_name_is_left(flags: list[str], shared: Path) -> None:
+    result = serialize.load(shared)
+    assert NAME in result.a.name
+    assert len(result.a.skipped) >= 6
+    assert result.duplicates
+    assert main(["report", str(shared), *flags]) == 0
+    page = (shared / "report-shared.html").read_bytes()
+    assert NAME.encode() not in page
+    pictures = re.findall(rb'data:image/jpeg;base64,([^"]+)', page)
+    assert bool(pictures) == ("--no-images" not in flags)
+    assert not any(NAME.encode() in base64.b64decode(raw) for raw in pictures)
+    assert b">A<" in page or b" A " in page
+    assert "the same bytes" in page.decode()
+
+
+def test_names_that_are_given_are_shown(shared: Path) -> None:
+    words = ["report", str(shared), "--no-paths", "--name-a", "scanner 1", "--name-b", "scanner 2"]
+    assert main(words) == 0
+    page = (shared / "report-shared.html").read_text()
+    assert "scanner 1" in page
+    assert "scanner 2" in page
+
+
+@given(
+    st.lists(st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=4), min_size=1)
+)
+def test_known_names_leave_free_text(names: list[str]) -> None:
+    text = " and ".join(names)
+    known = [(name, "…") for name in sorted(names, key=len, reverse=True)]
+    assert scrubbed(text, known) == " and ".join(["…"] * len(names))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/data/x y/z.png is odd", "… … is odd"),
+        ("C:\\scans\\x.dcm was cut", "… was cut"),
+        ("Smith_2.JPG looks alike", "… looks alike"),
+        ("3.5 of 4, p = 0.05; A/B and/or run.json", "3.5 of 4, p = 0.05; A/B and/or run.json"),
+        ("qwen2.5-1.5b knows it", "qwen2.5-1.5b knows it"),
+    ],
+)
+def test_what_looks_like_a_path_leaves_free_text(text: str, shown: str) -> None:
+    assert scrubbed(text, []) == shown
