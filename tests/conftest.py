@@ -18,10 +18,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The tests remember nothing in the user's own home: checksums, self-tests, the store.
+    """The tests remember nothing in the user's own home: checksums, self-tests, the store. An error
+    that nobody foresaw is raised, not said.
 
     One cache folder a session; xdist's workers inherit it.
     """
+    os.environ["VISDIFF_TRACEBACK"] = "1"
     if not hasattr(config, "workerinput"):
         config.stash[_KEPT] = tempfile.mkdtemp(prefix="visdiff-tests-cache-")
         os.environ["XDG_CACHE_HOME"] = config.stash[_KEPT]

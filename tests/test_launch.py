@@ -66,11 +66,11 @@ def test_the_default_profile_is_looked_for_there_too(
     monkeypatch.setattr(registry, "gpu_present", lambda: True)
     own = colours.MODELS_TOML.replace("profiles.colours", "profiles.workstation-24gb")
     own = own.replace('backend = "fake"', 'backend = "open_clip"\nfiles = { "w.safetensors" = "" }')
-    (place / "weights" / "models.toml").write_text(own)
+    (place / "own.toml").write_text(own)
     for name in ("eye", "seer", "scribe", "space"):
         (place / "weights" / name).mkdir()
         (place / "weights" / name / "w.safetensors").touch()
-    config = session.configured(a="a", b="b", weights=f"{place}/weights")
+    config = session.configured(a="a", b="b", models=f"{place}/own.toml", weights=f"{place}/weights")
     assert config.profile == "workstation-24gb"
 
 

@@ -284,7 +284,7 @@ def test_ctrl_c_keeps_what_was_finished(place: Path, capsys: pytest.CaptureFixtu
     Colours.reset()
     Colours.interrupt_after = 20
     run(place, code=130)
-    assert "the same command resumes" in capsys.readouterr().err
+    assert "Run the same command to resume" in capsys.readouterr().err
     seen = set(Colours.asked_images[:16])
     Colours.reset()
     content = loaded(run(place))

@@ -143,6 +143,7 @@ def test_an_unforeseen_error_is_said_to_be_ours(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("\x1b[31m")
 
+    monkeypatch.delenv("VISDIFF_TRACEBACK")
     monkeypatch.setattr("visdiff_local.cli.docs.topics", fail)
     assert main(["docs"]) == 2
     said = capsys.readouterr().err
