@@ -70,7 +70,8 @@ def test_the_default_profile_is_looked_for_there_too(
     for name in ("eye", "seer", "scribe", "space"):
         (place / "weights" / name).mkdir()
         (place / "weights" / name / "w.safetensors").touch()
-    config = session.configured(a="a", b="b", models=f"{place}/own.toml", weights=f"{place}/weights")
+    files = {"models": f"{place}/own.toml", "weights": f"{place}/weights"}
+    config = session.configured(a="a", b="b", **files)
     assert config.profile == "workstation-24gb"
 
 
