@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "visdiff_local.cli.run:run",
     "test": "visdiff_local.cli.run:test",
     "report": "visdiff_local.cli.run:report",
+    "view": "visdiff_local.cli.view:view",
     "export": "visdiff_local.cli.export:export",
     "bench": "visdiff_local.cli.bench:bench",
     "sweep": "visdiff_local.cli.sweep:sweep",

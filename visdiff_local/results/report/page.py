@@ -77,6 +77,15 @@ def render(result: RunResult, pictures: Pictures | None, *, names: bool = True) 
     )
 
 
+def histogram_svg(found: plots.Scored) -> str:
+    """The histogram alone, for other pages; its classes want the report's or their own style."""
+    drawn = plots.histogram(found)
+    if drawn is None:
+        return ""
+    pieces = _environment().get_template("_pieces.html").module
+    return str(pieces.histogram(drawn, found))  # type: ignore[attr-defined]
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),

@@ -39,7 +39,7 @@ class Pictures:
         return Figure(self._uris[example.id], name or example.path, example.path, example.score)
 
     def _uri(self, identity: str) -> str | None:
-        if not _NAME.fullmatch(identity):
+        if not is_safe_name(identity):
             return None
         try:
             content = (self.folder / f"{identity}.jpg").read_bytes()
@@ -48,3 +48,8 @@ class Pictures:
         if not content.startswith(_JPEG):
             return None
         return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
+
+
+def is_safe_name(identity: str) -> bool:
+    """Whether an image id may be part of a file's name."""
+    return _NAME.fullmatch(identity) is not None

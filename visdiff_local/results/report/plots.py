@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from visdiff_local.types import Histogram, ScoredHypothesis
 
@@ -37,7 +38,18 @@ WIDTH, MIDDLE, REACH, LEFT = 320.0, 56.0, 48.0, 22.0
 """The histogram's view box: its width, the middle line, the longest bar, room for the labels."""
 
 
-def histogram(found: ScoredHypothesis) -> HistogramPlot | None:
+class Scored(Protocol):
+    """What a histogram is drawn of."""
+
+    @property
+    def histogram(self) -> Histogram: ...
+    @property
+    def mean_a(self) -> float: ...
+    @property
+    def mean_b(self) -> float: ...
+
+
+def histogram(found: Scored) -> HistogramPlot | None:
     """The plot of a hypothesis's scores; None where there are no bins."""
     bins = found.histogram
     if len(bins.edges) < 2 or bins.edges[-1] <= bins.edges[0]:
