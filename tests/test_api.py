@@ -56,13 +56,13 @@ def test_paths_will_do_for_sets(both: tuple[ImageSet, ImageSet], tmp_path: Path)
 
 def test_your_own_hypotheses(both: tuple[ImageSet, ImageSet]) -> None:
     texts = ["a red square", "a green square"]
-    result = visdiff_local.test_hypotheses(texts, *both, profile="colours")
+    result = visdiff_local.evaluate_hypotheses(texts, *both, profile="colours")
     assert [found.text for found in result.differences] == texts
     assert result.confirmed == result.differences[:1]
 
 
 def test_text_of_models_is_escaped(both: tuple[ImageSet, ImageSet]) -> None:
-    result = visdiff_local.test_hypotheses(["<b>red</b>"], *both, profile="colours")
+    result = visdiff_local.evaluate_hypotheses(["<b>red</b>"], *both, profile="colours")
     assert "&lt;b&gt;red" in result._repr_html_()
 
 

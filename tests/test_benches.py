@@ -1,5 +1,6 @@
 """The benches at toy size: they run, and what they compare is equal. No time is asserted."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,13 @@ def test_the_gpu_bench_with_a_tiny_model_on_this_processor(tmp_path: Path) -> No
     json_file = tmp_path / "gpu.json"
     assert last_line("gpu", "--tiny", "--case", "clip", "--images", 4, "--json", json_file)
     assert json_file.read_text()
+
+
+def test_a_gallery_in_a_browser() -> None:
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        pytest.skip("Chromium is not installed")
+    last = last_line("view_gallery", "--images", 300, "--tries", 1)
+    assert last.startswith("first paint after ")
 
 
 def test_every_bench_is_run_here() -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from visdiff_local.config import RunConfig
+from visdiff_local.config import Options, RunConfig
 from visdiff_local.errors import ProblemsError
 
 
@@ -79,3 +79,8 @@ def test_as_dict_is_json_and_builds_the_same_configuration() -> None:
     again = RunConfig.checked(**json.loads(json.dumps(config.as_dict())))
     assert again == config
     assert config.hypotheses == ("a dog", "a cat")
+
+
+def test_the_typed_options_are_those_of_a_run() -> None:
+    given_otherwise = {"a", "b", "out", "profile", "hypotheses"}
+    assert set(Options.__annotations__) == set(RunConfig.model_fields) - given_otherwise

@@ -17,8 +17,9 @@ def test_the_public_names_are_these() -> None:
         "Result",
         "__version__",
         "describe_differences",
+        "evaluate_hypotheses",
+        "load",
         "stats",
-        "test_hypotheses",
     ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from visdiff_local import stats
-    from visdiff_local.api import Result, describe_differences, test_hypotheses
+    from visdiff_local.api import Result, describe_differences, evaluate_hypotheses, load
     from visdiff_local.images import ImageSet
 
     __version__: str
@@ -17,15 +17,17 @@ __all__ = [
     "Result",
     "__version__",
     "describe_differences",
+    "evaluate_hypotheses",
+    "load",
     "stats",
-    "test_hypotheses",
 ]
 
 _HOME = {
     "ImageSet": "visdiff_local.images",
     "Result": "visdiff_local.api",
     "describe_differences": "visdiff_local.api",
-    "test_hypotheses": "visdiff_local.api",
+    "evaluate_hypotheses": "visdiff_local.api",
+    "load": "visdiff_local.api",
 }
 
 

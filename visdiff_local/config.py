@@ -1,8 +1,8 @@
 """RunConfig: every option of a run with its effective value, checked together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -14,6 +14,43 @@ PROPOSERS: tuple[Proposer, ...] = ("caption", "image", "feature", "keyword")
 RankerName = Literal["clip", "vqa", "caption-qa"]
 RANKERS: tuple[RankerName, ...] = ("clip", "vqa", "caption-qa")
 Sampling = Literal["random", "discriminative", "cluster"]
+
+
+class Options(TypedDict, total=False):
+    """The options of a run that Python takes by name, for type checkers and editors; each is
+    explained at the field of :class:`RunConfig` that is called like it."""
+
+    where_a: str | None
+    where_b: str | None
+    paired_by: str | None
+    models: str | None
+    weights: str | None
+    store: str | None
+    captioner: str | None
+    vlm: str | None
+    llm: str | None
+    embedder: str | None
+    device: Literal["auto", "cpu", "cuda"]
+    proposer: str | Sequence[Proposer]
+    ranker: str
+    binary: bool
+    rounds: int
+    samples: int
+    per_round: int
+    sampling: Sampling
+    refine: int
+    goal: str
+    caption_style: Literal["short", "detailed"]
+    one_way: bool
+    seed: int
+    alpha: float
+    floor: float
+    stats: Literal["trusted", "paper"]
+    cross_fit: bool
+    permutations: int
+    truth_a: str | None
+    truth_b: str | None
+    verify: bool
 
 
 class RunConfig(BaseModel):

@@ -100,8 +100,8 @@ class Launcher:
     ) -> Outcome:
         """The result of one run, with its thumbnails."""
         progress = progress or Silent()
-        if a is None or b is None:
-            a, b = image_sets(config)
+        a = a or ImageSet.open(config.a, config.where_a)
+        b = b or ImageSet.open(config.b, config.where_b)
         kept: list[ImageTable] = []
         result = self._run(config, a, b, progress, kept.append)
         pictures = run_folder.thumbnails(result, self.store(config), progress)

@@ -48,9 +48,37 @@ class TextColumn:
 
 def write(table: ImageTable, path: Path) -> Path:
     """Writes the table beside its place and moves it there, private to the user."""
-    import pyarrow as pa
     from pyarrow import parquet
 
+    made = parts(table)
+    first = next(made)
+    with replaced(path) as stream, parquet.ParquetWriter(stream, first.schema) as writer:
+        writer.write_table(first)
+        for part in made:
+            writer.write_table(part)
+    return path
+
+
+def parts(table: ImageTable) -> "Iterator[pa.Table]":
+    """The table as Arrow has it, part by part; one part at least."""
+    import pyarrow as pa
+
+    columns, texts = named(table)
+    notes = {"schema_version": 1, "texts": texts, "attributes": list(table.attributes)}
+    schema = pa.schema(
+        [pa.field(name, _type(name, values)) for name, values in columns.items()],
+        {_KEY: json.dumps(notes, ensure_ascii=False).encode()},
+    )
+    for start in range(0, max(len(table.facts["id"]), 1), ROWS):
+        part = [
+            _array(values[start : start + ROWS], field.type)
+            for values, field in zip(columns.values(), schema, strict=True)
+        ]
+        yield pa.Table.from_arrays(part, schema=schema)
+
+
+def named(table: ImageTable) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """All columns by the names they have in the file, and which of them are texts."""
     columns: dict[str, Any] = {**table.facts, **table.attributes}
     texts = []
     for scored in table.texts:
@@ -58,19 +86,7 @@ def write(table: ImageTable, path: Path) -> Path:
         name = _free(text, columns)
         columns[name] = scored.values
         texts.append({"column": name, "text": text, "kind": scored.kind})
-    notes = {"schema_version": 1, "texts": texts, "attributes": list(table.attributes)}
-    schema = pa.schema(
-        [pa.field(name, _type(name, values)) for name, values in columns.items()],
-        {_KEY: json.dumps(notes, ensure_ascii=False).encode()},
-    )
-    with replaced(path) as stream, parquet.ParquetWriter(stream, schema) as writer:
-        for start in range(0, max(len(table.facts["id"]), 1), ROWS):
-            part = [
-                _array(values[start : start + ROWS], field.type)
-                for values, field in zip(columns.values(), schema, strict=True)
-            ]
-            writer.write_table(pa.Table.from_arrays(part, schema=schema))
-    return path
+    return columns, texts
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,17 @@
 
 import glob
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from visdiff_local.errors import InputError
 from visdiff_local.images.covariates import FOLDER, Column, Covariates, no_column
 from visdiff_local.images.locators import File
 from visdiff_local.images.names import absolute, shown
 from visdiff_local.images.sources import folder as folders
+from visdiff_local.images.sources import memory
 from visdiff_local.types import ImageRef, Skipped
 
 TABLES = frozenset((".csv", ".tsv", ".parquet"))
@@ -130,6 +131,55 @@ class ImageSet:
             for file, caption in zip(rows.paths, rows.captions, strict=True)
         )
         return cls(name or where or table.stem, images, rows.skipped, columns=rows.columns)
+
+    @classmethod
+    def from_paths(cls, paths: Iterable[str | Path], name: str = "") -> Self:
+        """The images at these paths, in this order.
+
+        >>> ImageSet.from_paths(["photos/1.jpg", "photos/2.jpg"], name="mine").name
+        'mine'
+
+        Raises:
+            InputError: there is no path.
+        """
+        return cls._given(name, memory.of_paths(paths))
+
+    @classmethod
+    def from_images(cls, pictures: Iterable[Any], name: str = "") -> Self:
+        """Pictures in memory: PIL images, or uint8 arrays of shape (height, width, 3).
+
+        >>> from PIL import Image
+        >>> ImageSet.from_images([Image.new("RGB", (8, 8))]).images[0].name
+        'image 0'
+
+        Raises:
+            InputError: there is none, or one of them is something else.
+        """
+        return cls._given(name, memory.of_pictures(pictures))
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        name: str = "",
+        *,
+        path_column: str = "path",
+        caption_column: str = "caption",
+    ) -> Self:
+        """All rows of a data frame: paths, or pictures, in ``path_column``; relative ones start
+        from the working folder. The other columns may pair, group or date the images.
+
+        Raises:
+            InputError: there is no such column, or no row.
+        """
+        images, columns, skipped = memory.of_frame(frame, path_column, caption_column)
+        return replace(cls._given(name, images), columns=columns, skipped=skipped)
+
+    @classmethod
+    def _given(cls, name: str, images: tuple[ImageRef, ...]) -> Self:
+        if not images:
+            raise InputError(f"{name or 'the list'}: no image is in it")
+        return cls(name, images)
 
     @classmethod
     def _listed(cls, name: str, where: Path, found: folders.Found) -> Self:

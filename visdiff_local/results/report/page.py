@@ -52,10 +52,10 @@ def render(result: RunResult, pictures: Pictures | None, *, names: bool = True) 
         pictures: where thumbnails come from; None for a page without any picture.
         names: whether the result still has the names of its files.
     """
-    environment = _environment()
+    templates = environment()
     style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704  our own file
     cards = _cards(result, pictures)
-    return environment.get_template("report.html").render(
+    return templates.get_template("report.html").render(
         result=result,
         config=result.run.config,
         style=style,
@@ -82,11 +82,11 @@ def histogram_svg(found: plots.Scored) -> str:
     drawn = plots.histogram(found)
     if drawn is None:
         return ""
-    pieces = _environment().get_template("_pieces.html").module
+    pieces = environment().get_template("_pieces.html").module
     return str(pieces.histogram(drawn, found))  # type: ignore[attr-defined]
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
