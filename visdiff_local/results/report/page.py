@@ -43,6 +43,8 @@ class Card:
     histogram: plots.HistogramPlot | None
     groups: tuple[Group, ...]
     grade: Grade | None
+    other_way: ScoredHypothesis | None = None
+    """The same text, tested as more true of the other set."""
 
 
 def render(result: RunResult, pictures: Pictures | None, *, names: bool = True) -> str:
@@ -67,10 +69,12 @@ def render(result: RunResult, pictures: Pictures | None, *, names: bool = True) 
         sections=_sections(cards, result),
         axis=plots.auroc_axis(result.differences),
         previews={
-            side: _figures(summary.preview, pictures)
+            side: _figures(summary.preview, pictures, side.upper())
             for side, summary in (("a", result.a), ("b", result.b))
         },
         skipped=[_skipped(letter, side) for letter, side in (("A", result.a), ("B", result.b))],
+        files=_files(cards),
+        score_is=words.score_is(result),
         descriptions=DESCRIPTIONS,
         has_pictures=pictures is not None,
         has_names=names and pictures is not None,
@@ -115,14 +119,42 @@ def _source_hash(text: str) -> str:
 
 def _cards(result: RunResult, pictures: Pictures | None) -> list[Card]:
     grades = {} if result.evaluation is None else {g.rank: g for g in result.evaluation.grades}
+    turned = _turned(result.differences)
     cards = []
     for rank, found in enumerate(result.differences, start=1):
+        if rank in turned.values():
+            continue
         own, other = ("A", "B") if found.hypothesis.direction == "a" else ("B", "A")
         shown = pictures if rank <= PICTURED else None
         groups = _groups(found, own, other, shown)
         drawn = plots.histogram(found)
-        cards.append(Card(rank, found, own, other, drawn, groups, grades.get(rank)))
+        back = turned.get(rank)
+        other_way = None if back is None else result.differences[back - 1]
+        cards.append(Card(rank, found, own, other, drawn, groups, grades.get(rank), other_way))
     return cards
+
+
+def _turned(differences: Sequence[ScoredHypothesis]) -> dict[int, int]:
+    """Of each text that was tested both ways: the rank of the better, and of the other."""
+    first: dict[str, int] = {}
+    both: dict[int, int] = {}
+    for rank, found in enumerate(differences, start=1):
+        seen = first.setdefault(found.text.casefold(), rank)
+        if seen != rank and differences[seen - 1].direction != found.direction:
+            both.setdefault(seen, rank)
+    return both
+
+
+def _files(cards: Sequence[Card]) -> list[tuple[Figure, list[tuple[int, float]]]]:
+    """Every picture of the page once, with the ranks that show it and its scores there."""
+    found: dict[tuple[str, str], tuple[Figure, list[tuple[int, float]]]] = {}
+    for card in cards:
+        for group in card.groups:
+            for figure in group.figures:
+                entry = found.setdefault((figure.side, figure.path), (figure, []))
+                if (card.rank, figure.score) not in entry[1]:
+                    entry[1].append((card.rank, figure.score))
+    return [found[key] for key in sorted(found)]
 
 
 def _groups(
@@ -131,15 +163,27 @@ def _groups(
     shown = found.evidence
     for_own, for_other = (shown.a, shown.b) if own == "A" else (shown.b, shown.a)
     groups = (
-        Group(f"{own} where it shows most", _figures(for_own, pictures)),
-        Group(f"{other} where it shows least", _figures(for_other, pictures)),
-        Group(f"Against it: high in {other}, low in {own}", _figures(shown.against, pictures)),
+        Group(f"{own} where it shows most", _figures(for_own, pictures, own)),
+        Group(f"{other} where it shows least", _figures(for_other, pictures, other)),
+        Group(
+            f"Against it: high in {other}, low in {own}",
+            # In turns, as the evidence was chosen.
+            _figures(shown.against, pictures, other, own),
+        ),
     )
     return tuple(group for group in groups if group.figures)
 
 
-def _figures(examples: Sequence[Example], pictures: Pictures | None) -> tuple[Figure, ...]:
-    return () if pictures is None else tuple(pictures.figure(example) for example in examples)
+def _figures(
+    examples: Sequence[Example], pictures: Pictures | None, *sides: str
+) -> tuple[Figure, ...]:
+    """The examples as pictures; ``sides`` names the sets that they are from, in turns."""
+    if pictures is None:
+        return ()
+    return tuple(
+        pictures.figure(example, sides[place % len(sides)])
+        for place, example in enumerate(examples)
+    )
 
 
 def _sections(cards: Sequence[Card], result: RunResult) -> list[dict[str, Any]]:

@@ -22,6 +22,8 @@ class Figure:
     """The file's name without its folders."""
     path: str
     score: float
+    side: str = ""
+    """A or B: the set that it is from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,13 @@ class Pictures:
     folder: Path
     _uris: dict[str, str | None] = field(default_factory=dict)
 
-    def figure(self, example: Example) -> Figure:
+    def figure(self, example: Example, side: str) -> Figure:
         """The example with its thumbnail, or with none where the file is missing or no JPEG."""
         if example.id not in self._uris:
             self._uris[example.id] = self._uri(example.id)
         name = example.path.replace("\\", "/").rstrip("/").rpartition("/")[2]
-        return Figure(self._uris[example.id], name or example.path, example.path, example.score)
+        shown = name or example.path
+        return Figure(self._uris[example.id], shown, example.path, example.score, side)
 
     def _uri(self, identity: str) -> str | None:
         if not is_safe_name(identity):

@@ -88,6 +88,19 @@ def lead(result: RunResult) -> list[str]:
     return sentences
 
 
+def score_is(result: RunResult) -> str:
+    """What the number under a picture is, which depends on the ranker."""
+    ranker = str(result.run.config.get("ranker", "clip"))
+    if "+" in ranker:
+        return "its place among all images by the rankers together, 0 the lowest and 1 the highest"
+    if ranker.endswith(("vqa", "caption-qa")):
+        return "the probability that the model answers yes to the text, 0 to 1"
+    return (
+        "the cosine between picture and text, which only compares pictures under one text: it is "
+        "no probability, and one below zero does not mean that the text is false"
+    )
+
+
 def set_name(result: RunResult, side: str) -> str:
     """``A (snow)``: the letter, and the set's own name where it says more than the letter."""
     letter = side.upper()

@@ -44,7 +44,11 @@ export default {
     },
   },
   watch: {
-    version() { this.pages = {}; this.loading = {}; this.cursor = -1; this.$refs.box.scrollTop = 0; this.look(); },
+    version() {
+      this.pages = {}; this.loading = {}; this.cursor = -1;
+      this.$refs.box.scrollTop = 0; this.look();
+      this.$nextTick(() => this.load());
+    },
     shown() { this.load(); },
   },
   mounted() {

@@ -1,0 +1,169 @@
+"""What is behind the page: order, filters, who may see it, blind labels, the plane."""
+
+from pathlib import Path
+
+import httpx
+import image_table
+import numpy as np
+import pytest
+import view_run
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from visdiff_local.errors import InputError
+from visdiff_local.serve.view import labelling
+from visdiff_local.serve.view.asking import answer
+from visdiff_local.serve.view.data import Gallery, Query
+from visdiff_local.serve.view.guard import Guard
+from visdiff_local.serve.view.panels.compare import compared
+from visdiff_local.serve.view.pictures import Thumbnails, draw
+from visdiff_local.serve.view.scatter import MOST, plane, principal
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Gallery:
+    return Gallery.open(view_run.write(tmp_path / "run", tmp_path / "store"))
+
+
+def test_the_order_is_that_of_a_loop_over_all_rows(gallery: Gallery) -> None:
+    values = gallery.numbers("a hat")
+    frame = [
+        (row, float(values[row]), gallery.fact(row, "set"), gallery.fact(row, "cluster"))
+        for row in range(gallery.rows)
+    ]
+    query = Query("a hat", True, group="b", cluster="site 1", low=0.2)
+    expected = [r for r, v, s, c in sorted(frame, key=lambda f: -f[1]) if s == "b"]
+    expected = [r for r in expected if frame[r][3] == "site 1" and frame[r][1] >= 0.2]
+    assert gallery.order(query).tolist() == expected
+    assert gallery.order(Query("brightness", False)).tolist() == sorted(
+        range(gallery.rows), key=lambda row: float(gallery.numbers("brightness")[row])
+    )
+    assert gallery.order(Query(words="OF</B> some")).tolist() == [0]
+    assert gallery.order(Query(half="explore")).tolist() == list(range(0, 40, 2))
+
+
+def test_images_without_a_score_are_not_sorted_by_it(tmp_path: Path) -> None:
+    gallery = Gallery.open(image_table.folder(tmp_path / "run"))
+    assert len(gallery.order(Query())) == 9
+    assert len(gallery.order(Query("a hat"))) == 8
+    assert len(gallery.order(Query("resolution"))) == 0  # the text that is called so
+
+
+def test_tags_are_filtered_by_and_kept(gallery: Gallery) -> None:
+    ids = gallery.ids([3, 5])
+    gallery.change(gallery.notes.tagged(ids, "odd", on=True))
+    assert gallery.order(Query(tag="odd")).tolist() == [3, 5]
+    assert Gallery.open(gallery.run_dir).order(Query(tag="odd")).tolist() == [3, 5]
+    gallery.change(gallery.notes.tagged(ids[:1], "odd", on=False))
+    assert gallery.order(Query(tag="odd")).tolist() == [5]
+    assert gallery.page([5], "a hat")[0]["tags"] == ["odd"]
+
+
+def test_an_answer_is_the_auroc_of_a_above_b(gallery: Gallery) -> None:
+    scores = np.where(gallery.of_group == 0, 1.0, 0.0).astype(np.float32)
+    found = answer("a text", scores, gallery)
+    assert found.auroc == 1.0
+    assert answer("a text", -scores, gallery).auroc == 0.0
+    assert found.images == 40
+    with pytest.raises(InputError, match="only one set has scores"):
+        answer("a text", np.where(gallery.of_group == 0, 1.0, np.nan), gallery)
+
+
+def test_labels_are_asked_blind_and_of_both_sets_alike(gallery: Gallery) -> None:
+    asked = labelling.queue(gallery, "a hat", asked=20)
+    assert asked == labelling.queue(gallery, "a hat", asked=20)
+    assert asked != labelling.queue(gallery, "snowfall", asked=20)
+    sides = [gallery.fact(row, "set") for row in asked]
+    assert sides.count("a") == sides.count("b") == 10
+    assert sides != sorted(sides)
+    notes = gallery.notes
+    for row in asked:
+        shows = gallery.fact(row, "set") == "a"
+        notes = notes.labelled("a hat", gallery.fact(row, "id"), shows)
+    gallery.change(notes)
+    shares = labelling.shares(Gallery.open(gallery.run_dir), "a hat")
+    assert [(s.group, s.labelled, s.share) for s in shares] == [("a", 10, 1.0), ("b", 10, 0.0)]
+    assert shares[0].interval is not None
+    assert shares[0].interval[0] > 0.6
+
+
+def test_an_image_that_has_changed_is_not_shown_under_its_name(tmp_path: Path) -> None:
+    gallery = Gallery.open(image_table.folder(tmp_path / "run"))
+    thumbnails = Thumbnails(tmp_path / "none")
+    identity, path = gallery.fact(0, "id"), gallery.fact(0, "path")
+    assert thumbnails.small(identity, path).startswith(b"\xff\xd8\xff")
+    Path(path).write_bytes(Path(gallery.fact(1, "path")).read_bytes())
+    with pytest.raises(InputError, match="is not what it was"):
+        draw(identity, path, 100)
+    with pytest.raises(InputError, match="no such file"):
+        draw(identity, str(tmp_path / "gone.png"), 100)
+
+
+def test_principal_components_are_those_of_numpy() -> None:
+    rng = np.random.default_rng(0)
+    matrix = (rng.normal(size=(50, 6)) * [5, 3, 1, 1, 1, 1]).astype(np.float32)
+    centred = matrix - matrix.mean(axis=0)
+    axes = np.linalg.svd(centred, full_matrices=False)[2][:2]
+    expected = centred @ axes.T
+    assert np.allclose(np.abs(principal(matrix)), np.abs(expected), atol=1e-3)
+    many = plane(np.arange(MOST + 10), rng.normal(size=(MOST + 10, 4)).astype(np.float16))
+    assert (len(many.rows), many.points.shape) == (MOST, (MOST, 2))
+    assert principal(np.ones((3, 1), np.float32)).shape == (3, 2)
+
+
+def test_two_runs_are_compared_by_text_and_direction(tmp_path: Path) -> None:
+    here, there = (
+        Gallery.open(view_run.write(tmp_path / name, tmp_path, found)).result
+        for name, found in (("1", view_run.FIRST), ("2", view_run.SECOND))
+    )
+    assert here is not None
+    assert there is not None
+    rows = {row["text"]: row["change"] for row in compared(here, there)}
+    assert rows == {
+        "a hat": "suggestive → confirmed",
+        "snowfall": "new",
+        "a meadow": "new",
+        "at sunset": "gone",
+    }
+
+
+@pytest.fixture
+def guarded() -> TestClient:
+    async def page(_: object) -> PlainTextResponse:
+        return PlainTextResponse("the page")
+
+    app = Starlette(routes=[Route("/", page), Route("/image/0", page, methods=["GET", "POST"])])
+    guard = Guard(app, "the-token", 8178)
+    return TestClient(guard, "http://127.0.0.1:8178", follow_redirects=False)
+
+
+def test_only_the_link_opens_the_page(guarded: TestClient) -> None:
+    for path in ("/", "/image/0", "/?token=", "/?token=wrong", "/image/0?token=the-token"):
+        assert guarded.get(path).status_code == 401, path
+    first = guarded.get("/?token=the-token")
+    assert (first.status_code, first.headers["location"]) == (303, "/")
+    cookie = first.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    page: httpx.Response = guarded.get("/")
+    assert page.text == "the page"
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+
+
+def test_no_other_page_reaches_it_through_the_browser(guarded: TestClient) -> None:
+    guarded.get("/?token=the-token")
+    assert guarded.get("/", headers={"host": "evil.example:8178"}).status_code == 421
+    assert guarded.get("/", headers={"host": "evil.example"}).status_code == 421
+    evil = {"origin": "http://evil.example"}
+    assert guarded.post("/image/0", headers=evil).status_code == 403
+    own = {"origin": "http://127.0.0.1:8178"}
+    assert guarded.post("/image/0", headers=own).status_code == 200
+    with (
+        pytest.raises(WebSocketDisconnect) as refused,
+        guarded.websocket_connect("/", headers=evil),
+    ):
+        pass
+    assert refused.value.code == 1008
