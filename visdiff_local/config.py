@@ -23,6 +23,7 @@ class Options(TypedDict, total=False):
     where_a: str | None
     where_b: str | None
     paired_by: str | None
+    window: str | None
     models: str | None
     weights: str | None
     store: str | None
