@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from visdiff_local.images.table import ImageTable, TextScores
 from visdiff_local.results import scores
-from visdiff_local.types import ImageTable, TextScores
 
 SIZE = (8, 6)
 

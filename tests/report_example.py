@@ -66,7 +66,10 @@ def example(n: int = 40, seed: int = 3) -> tuple[RunResult, Mapping[str, bytes]]
         summary=Summary("differences found", 0.001, 0.69),
         differences=differences,
         measured=compare_measured(
-            *([seen for seen, _ in pictures[side]] for side in ("a", "b")), alpha=0.05
+            [seen for side in ("a", "b") for seen, _ in pictures[side]],
+            images.design,
+            alpha=0.05,
+            rng=rng,
         ),
         evaluation=Evaluation(1.0, 1.0, (Grade(1, 2, (0.02, 0.08, 0.9)), Grade(3, None))),
         duplicates=(Duplicates(("photos/road/1.png", "photos/street/7.png"), True, True),),

@@ -87,7 +87,7 @@ def test_p_yes_is_what_transformers_says_of_each_pair(name: str) -> None:
     network = AutoModelForImageTextToText.from_pretrained(folder_of(name)).eval()
     processor = AutoProcessor.from_pretrained(folder_of(name))
     yes, no = model(name).yes_no
-    square = [image for image in images() if Image.open(image.path).size == (96, 96)]
+    square = [image for image in images() if Image.open(image.at.open()).size == (96, 96)]
     for image in square:  # LLaVA pads the others first
         text = processor.apply_chat_template(
             [
@@ -98,7 +98,7 @@ def test_p_yes_is_what_transformers_says_of_each_pair(name: str) -> None:
             ],
             add_generation_prompt=True,
         )
-        inputs = processor(images=[Image.open(image.path)], text=[text], return_tensors="pt")
+        inputs = processor(images=[Image.open(image.at.open())], text=[text], return_tensors="pt")
         with torch.inference_mode():
             mass = network(**inputs).logits[0, -1].softmax(-1)
         wanted = mass[yes].sum() / (mass[yes].sum() + mass[no].sum())
@@ -114,7 +114,7 @@ def test_blip2_says_what_transformers_says(name: str) -> None:
 
     network = Blip2ForConditionalGeneration.from_pretrained(folder_of(name)).eval()
     processor = Blip2Processor.from_pretrained(folder_of(name))
-    picture = Image.open(images()[0].path)
+    picture = Image.open(images()[0].at.open())
     inputs = processor(images=picture, text="a picture of", return_tensors="pt")
     ids = network.generate(**inputs, max_new_tokens=8)
     text = processor.batch_decode(ids, skip_special_tokens=True)[0]
@@ -198,7 +198,9 @@ def test_embeddings_are_what_open_clip_says(name: str) -> None:
     tokenize = open_clip.get_tokenizer(source)
     network.eval()
     with torch.inference_mode():
-        seen = network.encode_image(preprocess(Image.open(images()[1].path))[None], normalize=True)
+        seen = network.encode_image(
+            preprocess(Image.open(images()[1].at.open()))[None], normalize=True
+        )
         said = network.encode_text(tokenize(["two birds"]), normalize=True)
     found = model(name).embed_images(images()[1:2]), model(name).embed_texts(["two birds"])
     np.testing.assert_allclose(found[0], seen, atol=1e-5)

@@ -6,12 +6,10 @@ import subprocess
 import sys
 import textwrap
 import zlib
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from random import Random
 
 import numpy as np
 import pyarrow as pa
@@ -29,18 +27,15 @@ from visdiff_local.images import (
     ImageSet,
     Stamp,
     UnreadableImageError,
-    crossing,
     decode,
     decoded,
     near_groups,
     read_set,
     shared_ids,
     shown,
-    split,
 )
 from visdiff_local.images.reading import ReadSet
 from visdiff_local.images.sources.conditions import parse_condition
-from visdiff_local.images.splits import Forest
 from visdiff_local.measure.attributes import measure
 from visdiff_local.types import ImageRef
 
@@ -463,105 +458,6 @@ def test_equal_bytes_in_both_sets_stay_in_both(tmp_path: Path) -> None:
 
 def refs_of(names: list[str]) -> list[ImageRef]:
     return [ImageRef(name, File(Path(name))) for name in names]
-
-
-def ids(half: tuple[ImageRef, ...]) -> set[str]:
-    return {ref.id for ref in half}
-
-
-NAMES = st.lists(st.integers(0, 400).map(str), min_size=1, max_size=60, unique=True)
-
-
-@given(NAMES, NAMES, st.integers(0, 5), st.data())
-def test_splits_keep_together_what_belongs_together(
-    a: list[str], b: list[str], seed: int, data: st.DataObject
-) -> None:
-    everything, shared = sorted({*a, *b}), set(a) & set(b)
-    near = data.draw(st.lists(st.lists(st.sampled_from(everything), min_size=2, max_size=4)))
-    halves = split(refs_of(a), refs_of(b), rng=np.random.default_rng(seed), near=near)
-    for half, names in zip(halves, (a, b), strict=True):
-        explore, validate = ids(half.explore), ids(half.validate)
-        assert explore | validate == set(names)
-        assert min(len(explore), len(validate)) > 0
-        if len(names) > 1 and not near and not shared:
-            assert not explore & validate
-            assert abs(len(explore) - len(validate)) <= 1
-    # A unit goes where it makes the squared imbalance grow by no more than its own squared share,
-    # so that where these sum to less than one no half is empty, and nothing need be torn apart.
-    together = Forest[str]()
-    for one, *others in near:
-        for other in others:
-            together.join(one, other)
-    squares = 0.0
-    for names in (a, b):
-        units = Counter(together.root(name) for name in names)
-        squares += sum((count / len(names)) ** 2 for count in units.values())
-    if squares < 1:
-        explore = ids(halves[0].explore) | ids(halves[1].explore)
-        validate = ids(halves[0].validate) | ids(halves[1].validate)
-        assert not explore & validate
-        assert not [g for g in near if set(g) & explore and set(g) & validate]
-
-
-@given(NAMES, NAMES, st.randoms(use_true_random=False))
-def test_splits_depend_on_ids_and_seed_alone(a: list[str], b: list[str], random: Random) -> None:
-    near = [sorted(a)[:2]] if len(a) > 3 else []
-    shuffled = list(a)
-    random.shuffle(shuffled)
-    first = split(refs_of(a), refs_of(b), rng=np.random.default_rng(1), near=near)
-    second = split(
-        refs_of(shuffled),
-        refs_of(b[::-1]),
-        rng=np.random.default_rng(1),
-        near=[group[::-1] for group in near],
-    )
-    assert first == second
-
-
-def test_other_seeds_give_other_halves() -> None:
-    a, b = refs_of([str(n) for n in range(50)]), refs_of([str(n) for n in range(50, 90)])
-    found = {ids(split(a, b, rng=np.random.default_rng(s))[0].explore).__repr__() for s in range(9)}
-    assert len(found) > 5
-    counts = Counter(
-        id_
-        for seed in range(400)
-        for id_ in ids(split(a, b, rng=np.random.default_rng(seed))[0].explore)
-    )
-    # 400 fair halves: a binomial with standard deviation 10; five of them either way.
-    assert min(counts.values()) > 150
-    assert max(counts.values()) < 250
-
-
-@pytest.mark.parametrize("n", [1, 2, 3])
-def test_tiny_sets(n: int) -> None:
-    a, b = refs_of(list("abc")[:n]), refs_of(list("xyz")[:n])
-    for seed in range(10):
-        for half in split(a, b, rng=np.random.default_rng(seed)):
-            assert half.explore
-            assert half.validate
-            assert crossing(half) == (1 if n == 1 else 0)
-
-
-def test_pairs_and_near_duplicates_stay_on_one_side_of_both_sets() -> None:
-    a, b = (refs_of([f"{side}{n}" for n in range(30)]) for side in "ab")
-    near = [("a0", "b7"), ("a1", "a2"), ("b2", "b3")]
-    pairs = [(f"a{n}", f"b{n}") for n in range(30)]
-    half_a, half_b = split(a, b, rng=np.random.default_rng(0), near=near, together=pairs)
-    explore = ids(half_a.explore) | ids(half_b.explore)
-    for n in range(30):
-        assert (f"a{n}" in explore) == (f"b{n}" in explore)
-    for one, other in near:
-        assert (one in explore) == (other in explore)
-    assert abs(len(half_a.explore) - 15) <= 2
-
-
-def test_a_set_that_is_all_one_burst_is_torn_apart_and_it_is_told() -> None:
-    a, b = refs_of([f"a{n}" for n in range(10)]), refs_of([f"b{n}" for n in range(10)])
-    near = [tuple(f"a{n}" for n in range(10))]
-    half_a, half_b = split(a, b, rng=np.random.default_rng(0), near=near)
-    assert len(half_a.explore) == len(half_a.validate) == 5
-    assert crossing(half_a, near) == 1
-    assert crossing(half_b, near) == 0
 
 
 def _brute_force(hashes: dict[str, int], distance: int) -> set[tuple[str, ...]]:

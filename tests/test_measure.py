@@ -18,6 +18,8 @@ from visdiff_local.bench.scenes.drawing.render import render
 from visdiff_local.bench.scenes.world import sample_scene
 from visdiff_local.measure import Measurement, measure
 from visdiff_local.measure.overlays import place_in_words
+from visdiff_local.stats import Design
+from visdiff_local.types import MeasuredDifference
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "visdiff_examples"
 ALPHA = 0.05
@@ -53,10 +55,20 @@ def measurements(count: int) -> tuple[Measurement, ...]:
     return tuple(measured_as_stored(image) for image in drawings(count))
 
 
+def compared(
+    a: Sequence[Measurement], b: Sequence[Measurement], *, paired: bool = False
+) -> tuple[MeasuredDifference, ...]:
+    is_a = np.arange(len(a) + len(b)) < len(a)
+    pairs = [*range(len(a)), *range(len(b))] if paired else None
+    design = Design(is_a, pairs=pairs)
+    rng = np.random.default_rng(0)
+    return measured.compare_measured([*a, *b], design, alpha=ALPHA, rng=rng)
+
+
 def named(
     a: Sequence[Measurement], b: Sequence[Measurement], *, paired: bool = False
 ) -> dict[str, float]:
-    found = measured.compare_measured(a, b, paired=paired, alpha=ALPHA)
+    found = compared(a, b, paired=paired)
     return {each.attribute: each.auroc for each in found if each.q_value <= ALPHA}
 
 
@@ -202,7 +214,7 @@ def planted(edit: Edit, n: int, **options: int) -> list[Measurement]:
 )
 def test_a_planted_confound_is_found_and_named(attribute, edit, options, higher):
     a, b = planted(edit, 100, **options), measurements(200)[100:]
-    found = measured.compare_measured(a, b, alpha=ALPHA)
+    found = compared(a, b)
     auroc = named(a, b)[attribute]
     assert auroc > 0.8 if higher else auroc < 0.2
     sentences = measured.warnings(found, measured.duplicate_report(a, b), alpha=ALPHA)
@@ -313,7 +325,7 @@ def test_nothing_is_named_where_there_is_nothing():
         first, second = order[:100], order[100:]
         a, b = [everything[i] for i in first], [everything[i] for i in second]
         overlays = measured.find_overlays(small[first[:60]], small[second[:60]], rng=rng)
-        found = measured.compare_measured(a, b, alpha=ALPHA)
+        found = compared(a, b)
         report = measured.duplicate_report(a, b)
         noisy += bool(measured.warnings(found, report, overlays, alpha=ALPHA))
     assert noisy <= scipy_stats.binom.ppf(0.99, runs, ALPHA)
@@ -323,17 +335,20 @@ def test_formats_are_compared_and_a_missing_attribute_is_left_out():
     images = drawings(200)[:60]
     a = [measure(image, stored(image, "PNG")) for image in images[:30]]
     b = list(measurements(200)[30:60])
-    found = {each.attribute: each for each in measured.compare_measured(a, b, alpha=ALPHA)}
+    found = {each.attribute: each for each in compared(a, b)}
     assert found["format PNG"].auroc == 1.0
     assert (found["format PNG"].mean_a, found["format PNG"].mean_b) == (1.0, 0.0)
     assert "JPEG quality" not in found
-    mixed = {each.attribute for each in measured.compare_measured([*a, *b[:5]], b, alpha=ALPHA)}
+    mixed = {each.attribute for each in compared([*a, *b[:5]], b)}
     assert "format JPEG" in mixed
 
 
 def test_sets_that_cannot_be_compared_are_refused():
     some = measurements(200)[:4]
-    with pytest.raises(ValueError, match="cannot compare 0 with 4"):
-        measured.compare_measured([], some, alpha=ALPHA)
-    with pytest.raises(ValueError, match="cannot compare 3 with 4 images"):
-        measured.compare_measured(some[:3], some, paired=True, alpha=ALPHA)
+    with pytest.raises(ValueError, match="4 measurements of 3 images"):
+        measured.compare_measured(
+            some,
+            Design(np.array([True, False, False])),
+            alpha=ALPHA,
+            rng=np.random.default_rng(0),
+        )

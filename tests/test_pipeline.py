@@ -8,6 +8,7 @@ from typing import Any
 
 import colours
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
 from colours import Colours, draw
 from PIL import Image, ImageEnhance
@@ -191,7 +192,8 @@ def test_nothing_proposed_measures_alone_and_opens_nothing(place: Path) -> None:
     warm = next(m for m in content["measured"] if m["attribute"] == "warmth")
     assert warm["note"]
     assert warm["q_value"] < 0.05
-    assert content["summary"]["conclusion"] == "differences found"
+    assert content["summary"]["conclusion"] == "nothing tested"
+    assert "visdiff-local test" in " ".join(content["warnings"])
 
 
 def test_the_papers_rule_splits_nothing(place: Path) -> None:
@@ -217,7 +219,7 @@ def test_small_sets_work_and_warn(place: Path, n: int) -> None:
     plural = "" if n == 1 else "s"
     assert f"A has only {n} image{plural}" in " ".join(content["warnings"])
     if n == 1:
-        assert "used twice" in " ".join(content["warnings"])
+        assert "in both the explore and the validate half" in " ".join(content["warnings"])
         assert content["summary"]["conclusion"] == "no difference found"
 
 
@@ -257,9 +259,9 @@ def test_pairs_are_tested_as_pairs(place: Path) -> None:
     (place / "table.csv").write_text("\n".join(rows) + "\n")
     table = [str(place / "table.csv"), "--a", "a", "--b", "b", "--paired-by", "scene"]
     content = loaded(run(place, *table))
-    histogram = best(content, "a")["histogram"]
-    assert sum(histogram["a"]) == sum(histogram["b"])
-    assert "pairs are tested" in " ".join(content["warnings"])
+    assert content["summary"]["design"]["paired_by"] == "scene"
+    alone = [row for row in images(place) if row["pair"] == "7"]
+    assert [row["used"] for row in alone] == [False]
     assert best(content, "a")["verdict"] == "confirmed"
 
 
@@ -345,3 +347,9 @@ def test_the_shipped_fake_backend_plays_every_role(
     again = loaded(run(place, *options, "--truth-a", "red", "--refine", "1"))
     assert again["differences"] == first["differences"]
     assert computed(again) == 0
+
+
+def images(place: Path) -> list[dict[str, Any]]:
+    """The rows of the run's table of images."""
+    rows: list[dict[str, Any]] = parquet.read_table(place / "out" / "images.parquet").to_pylist()
+    return rows

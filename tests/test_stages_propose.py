@@ -20,8 +20,7 @@ from visdiff_local.pipeline.proposers.base import Asking
 from visdiff_local.pipeline.proposers.caption import from_captions
 from visdiff_local.pipeline.proposers.feature import from_features
 from visdiff_local.pipeline.proposers.image import GRID_COLUMNS, from_images
-from visdiff_local.pipeline.rankers.scores import Images, Pairs
-from visdiff_local.pipeline.split import paired
+from visdiff_local.pipeline.rankers.scores import Images
 from visdiff_local.types import Caption, ImageRef
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -135,14 +134,24 @@ def test_sampling_that_needs_an_embedder_says_so() -> None:
 
 def test_pairs_stay_together() -> None:
     a, b = refs("a", 10), [ref(f"b{i}") for i in range(5, 15)]
-    labels = Pairs(*({image.id: image.id[1:] for image in side} for side in (a, b)))
-    pairs = paired(Images.of(a, b, labels))
-    assert [(x.id, y.id) for x, y in pairs] == [(f"a{i}", f"b{i}") for i in range(5, 10)]
-    (drawn,) = sampling.draw_pairs(pairs, size=4, rounds=1, rng=np.random.default_rng(0))
+    codes = np.arange(10), np.array([*range(5, 10), -1, -1, -1, -1, -1])
+    (drawn,) = sampling.draw_pairs(a, b, *codes, size=4, rounds=1, rng=np.random.default_rng(0))
     assert len(drawn.a) == 4
     assert [x.id[1:] for x in drawn.a] == [y.id[1:] for y in drawn.b]
-    with pytest.raises(UsageError, match="paired"):
-        sampling.draw_pairs([], size=2, rounds=1, rng=np.random.default_rng(0))
+
+
+def test_samples_within_strata_have_the_same_mix_on_both_sides() -> None:
+    a, b = refs("a", 40), refs("b", 40)
+    strata = np.arange(40) % 10 < 8, np.arange(40) % 10 < 2  # four fifths of A, a fifth of B
+    codes = [side.astype(np.int64) for side in strata]
+    rng = np.random.default_rng(0)
+    for drawn in sampling.draw_within(a, b, *codes, size=12, rounds=5, rng=rng):
+        mixes = [
+            sum(strata[side][int(x.id[1:])] for x in shown)
+            for side, shown in enumerate((drawn.a, drawn.b))
+        ]
+        assert mixes[0] == mixes[1]
+        assert len(drawn.a) == len(drawn.b) > 8
 
 
 # --- captions ---------------------------------------------------------------------------------
@@ -224,8 +233,8 @@ def test_a_side_without_captions_is_not_asked_about() -> None:
 
 def test_paired_captions_stand_side_by_side() -> None:
     a, b = refs("a", 3), refs("b", 3)
-    pairs = list(zip(a, b, strict=True))
-    samples = sampling.draw_pairs(pairs, size=3, rounds=1, rng=np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    samples = sampling.draw_pairs(a, b, np.arange(3), np.arange(3), size=3, rounds=1, rng=rng)
     llm = Words(complete=lambda prompt: "* borders")
     said = captions_of(a, "x") | captions_of(b, "y")
     from_captions(samples, said, llm, Asking(paired=True, goal="style"))

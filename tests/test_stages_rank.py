@@ -414,7 +414,7 @@ def test_evidence_for_and_against_in_both_directions() -> None:
     assert [e.id for e in for_b.b] == ["b0", "b1"]
     assert [e.id for e in for_b.against] == ["a0", "b2"]
     assert for_a.a[0].score == pytest.approx(0.9)
-    assert for_a.a[0].path == str(images.refs[0].path)
+    assert for_a.a[0].path == images.refs[0].name
 
 
 @given(hnp.arrays(np.float32, 12, elements=st.sampled_from([-1.0, 0.0, 0.25, 0.5])))

@@ -6,19 +6,18 @@ from pathlib import Path
 import numpy as np
 
 from visdiff_local.config import RunConfig
+from visdiff_local.images.table import ImageTable, TextScores
 from visdiff_local.results import scores, serialize
 from visdiff_local.session import DEMO
 from visdiff_local.types import (
     Direction,
     Hypothesis,
-    ImageTable,
     Provenance,
     RunInfo,
     RunResult,
     ScoredHypothesis,
     SetSummary,
     Summary,
-    TextScores,
     Verdict,
 )
 

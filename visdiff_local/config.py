@@ -70,6 +70,11 @@ class RunConfig(BaseModel):
     where_b: str | None = None
     paired_by: str | None = None
     """A column whose value pairs an image of A with one of B."""
+    cluster_by: str | None = None
+    """A column (``folder``: the folder an image lies in) whose equal values belong together:
+    patients, videos, products."""
+    within: str | None = None
+    """Columns, with commas between, within whose values alone images are compared."""
     out: str | None = None
 
     profile: str = "nano"
@@ -175,6 +180,8 @@ class RunConfig(BaseModel):
             problems.append("--a and --b are given together, or neither")
         if self.stats == "paper" and self.cross_fit:
             problems.append("--cross-fit has no meaning under --stats paper, which splits nothing")
+        if self.stats == "paper" and (self.cluster_by or self.within):
+            problems.append("--cluster-by and --within have no meaning under --stats paper")
         if self.truth_b is not None and self.truth_a is None:
             problems.append("--truth-b needs --truth-a")
         if problems:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from visdiff_local.config import RunConfig
 from visdiff_local.images import ImageSet
+from visdiff_local.images.table import ImageTable
 from visdiff_local.models.planning import throughput
 from visdiff_local.models.planning.plan import fits_here
 from visdiff_local.models.pool import ModelPool
@@ -20,7 +21,7 @@ from visdiff_local.protocols import ROLES
 from visdiff_local.results import folder as run_folder
 from visdiff_local.store import Store
 from visdiff_local.system.progress import Progress, Silent
-from visdiff_local.types import ImageTable, RunResult
+from visdiff_local.types import RunResult
 
 DEMO = Path(__file__).parent / "assets" / "demo"
 """The bundled images of ``demo``, in ``a`` and ``b``."""

@@ -1,6 +1,6 @@
 """The vocabulary: each value that flows from one stage to the next. Frozen; tuples, not lists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite, nan
 from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, runtime_checkable
@@ -106,14 +106,6 @@ class Skipped:
 
     path: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Explore: hypotheses come from it. Validate: every number comes from it. Disjoint."""
-
-    explore: tuple[ImageRef, ...]
-    validate: tuple[ImageRef, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,28 +319,6 @@ class Duplicates:
     paths: tuple[str, ...]
     exact: bool
     across: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TextScores:
-    """What a ranker said of one text, for every image: ``values`` float (N,), NaN: no answer."""
-
-    text: str
-    kind: Literal["cosine", "p_yes", "rank"]
-    """A cosine of CLIP, P(yes) of a model that answers questions, or an ensemble's mean rank."""
-    values: Any
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ImageTable:
-    """All images of a run or comparison, column by column; ``images.parquet`` is this, written
-    down. Every column has N values; None, or NaN in a column of numbers, where there is none."""
-
-    facts: Mapping[str, Sequence[Any]]
-    """Who each image is and what it was used for; see :mod:`visdiff_local.results.scores`."""
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    """What was measured: float (N,) by attribute."""
-    texts: tuple[TextScores, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

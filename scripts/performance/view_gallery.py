@@ -27,9 +27,10 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from visdiff_local.config import RunConfig
+from visdiff_local.images.table import ImageTable, TextScores
 from visdiff_local.results import scores, serialize
 from visdiff_local.session import Launcher
-from visdiff_local.types import ImageTable, RunInfo, RunResult, SetSummary, Summary, TextScores
+from visdiff_local.types import RunInfo, RunResult, SetSummary, Summary
 
 BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 FLAGS = (

@@ -50,8 +50,8 @@ def test_a_damaged_table_is_named(tmp_path: Path, content: bytes) -> None:
 
 
 def test_odd_bytes_of_paths_and_texts_are_escaped(tmp_path: Path) -> None:
+    from visdiff_local.images.table import ImageTable, TextScores
     from visdiff_local.results import scores
-    from visdiff_local.types import ImageTable, TextScores
 
     facts = {name: [None] for name in FACTS} | {"path": ["caf\udce9.jpg"], "used": [True]}
     text = TextScores("a \ud800 lone half", "p_yes", np.zeros(1, np.float32))

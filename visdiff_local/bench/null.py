@@ -22,6 +22,8 @@ from visdiff_local.errors import InputError
 from visdiff_local.types import RunResult
 
 LEVEL = 0.95
+PATIENT = "patient"
+"""The column of the clusters, where there are any."""
 
 
 def aa_row(
@@ -32,9 +34,15 @@ def aa_row(
     *,
     runs: int,
     seed: int,
+    patients: Sequence[int] | None = None,
+    clustered: bool = False,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Row:
     """One row: the share of random halvings of the pool in which a difference is confirmed.
+
+    Args:
+        patients: the cluster of each image of the pool; whole clusters are dealt then.
+        clustered: run with ``--cluster-by patient``.
 
     A/A is `visdiff-local docs statistics`, "In benchmarks"; the interval of the rate is exact.
 
@@ -43,14 +51,18 @@ def aa_row(
     """
     if len(pool) < 2:
         raise InputError("an A/A benchmark needs at least two images")
-    confirmed = 0
-    for found in _outcomes(pool, options, engine, workspace, range(seed, seed + runs)):
-        confirmed += found
+    confirmed = warned = 0
+    given = {**options, **({"cluster_by": PATIENT} if clustered else {})}
+    seeds = range(seed, seed + runs)
+    for found in _outcomes(pool, patients, given, engine, workspace, seeds):
+        confirmed += bool(found["confirmed"])
+        warned += bool(found["warned"])
         advance(1)
     config = RunConfig.checked(**{**options, "a": "pool", "b": "pool"})
     rate, low, high = share(confirmed, runs)
     return {
         "stats": config.stats,
+        "design": "clustered" if clustered else "plain",
         "proposer": ",".join(config.proposer),
         "ranker": config.ranker,
         "images": len(pool),
@@ -59,6 +71,7 @@ def aa_row(
         "confirmed": confirmed,
         "rate": rate,
         "rate_ci": [low, high],
+        **({} if patients is None else {"warned": warned}),
     }
 
 
@@ -111,6 +124,34 @@ def draw_pool(n: int, seed: int, folder: Path) -> list[Path]:
     return paths
 
 
+def draw_patients(
+    clusters: int, each: int, icc: float, seed: int, folder: Path
+) -> tuple[list[Path], list[int]]:
+    """Pictures of patients, and the patient of each: what a scene shows is its patient's own with
+    probability √``icc`` for every attribute, so that two of one patient share it in ``icc``."""
+    from visdiff_local.bench.scenes.drawing.render import render
+    from visdiff_local.bench.scenes.world import ATTRIBUTES, Scene, sample_scene, settle
+
+    target = folder / f"patients-{seed}-{clusters}-{each}-{icc:g}-{world_version()}"
+    patients = [patient for patient in range(clusters) for _ in range(each)]
+    paths = [target / f"{number:05d}.png" for number in range(len(patients))]
+    if (target / "complete").exists():
+        return paths, patients
+    target.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng([seed, 2])
+    for patient in range(clusters):
+        own = sample_scene(rng, held_out=None)
+        for number in range(each):
+            other = sample_scene(rng, held_out=None)
+            values = {
+                name: (own if rng.random() < icc**0.5 else other).get(name) for name in ATTRIBUTES
+            }
+            scene = settle(Scene(seed=other.seed, **values))
+            render(scene).image.save(paths[patient * each + number])
+    (target / "complete").touch()
+    return paths, patients
+
+
 def _best_confirmed(trial: Trial) -> int | None:
     grades = [item.exact or 0 for item in trial.ranked if item.verdict == "confirmed"]
     return max(grades, default=None)
@@ -118,37 +159,44 @@ def _best_confirmed(trial: Trial) -> int | None:
 
 def _outcomes(
     pool: Sequence[Path],
+    patients: Sequence[int] | None,
     options: Mapping[str, Any],
     engine: Engine,
     workspace: Path,
     seeds: range,
-) -> Iterator[bool]:
-    """Whether each run confirmed anything."""
+) -> Iterator[Json]:
+    """Whether each run confirmed anything, and whether it warned of patients."""
     ledger = Ledger(workspace / "null.jsonl")
     for seed in seeds:
-        table = _deal(pool, seed, workspace)
+        table = _deal(pool, patients, seed, workspace)
         config = RunConfig.checked(
             **{**options, "a": str(table), "b": str(table), "where_a": "a", "where_b": "b"},
             seed=seed,
         )
-        yield bool(run_once(engine, config, ledger, _outcome)["confirmed"])
+        yield run_once(engine, config, ledger, _outcome)
 
 
 def _outcome(result: RunResult, seconds: float) -> Json:
     confirmed = any(found.verdict == "confirmed" for found in result.differences)
-    return {"confirmed": confirmed, "seconds": seconds}
+    warned = any(f"--cluster-by {PATIENT}" in warning for warning in result.warnings)
+    return {"confirmed": confirmed, "warned": warned, "seconds": seconds}
 
 
-def _deal(pool: Sequence[Path], seed: int, workspace: Path) -> Path:
-    """A table that deals the pool into two halves; the same for the same pool and seed."""
-    order = np.random.default_rng(seed).permutation(len(pool))
+def _deal(pool: Sequence[Path], patients: Sequence[int] | None, seed: int, workspace: Path) -> Path:
+    """A table that deals the pool into two halves, whole patients where they are given; the same
+    for the same pool and seed."""
+    unit = list(range(len(pool))) if patients is None else list(patients)
+    units = sorted(set(unit))
+    order = np.random.default_rng(seed).permutation(len(units))
+    side = {units[int(at)]: "a" if number % 2 == 0 else "b" for number, at in enumerate(order)}
     lines = [
-        [str(pool[int(place)].resolve()), "a" if number % 2 == 0 else "b"]
-        for number, place in enumerate(order)
+        [str(path.resolve()), side[of], *([] if patients is None else [f"p{of}"])]
+        for path, of in zip(pool, unit, strict=True)
     ]
+    head = ["path", "group_name", *([] if patients is None else [PATIENT])]
     digest = hashlib.sha256(repr(lines).encode()).hexdigest()[:16]
     table = workspace / "tables" / f"{digest}.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
     with table.open("w", encoding="utf-8", newline="", errors="surrogateescape") as file:
-        csv.writer(file).writerows([["path", "group_name"], *sorted(lines)])
+        csv.writer(file).writerows([head, *sorted(lines)])
     return table

@@ -214,7 +214,7 @@ def proposer(
                 on.progress.advance(1)
         on.progress.finish()
     for note in suite.notes(outcomes):
-        click.echo(note, err=True)
+        terminal.note(note)
     _show("proposer", suite.rows(asking.model, outcomes, np.random.default_rng(seed)), as_json)
 
 
@@ -223,6 +223,8 @@ def proposer(
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of the halvings.  [0]")
 @click.option("--set", "folder", metavar="DIR", help="Your own images.  [drawn scenes]")
 @click.option("--images", type=click.IntRange(2), default=200, help="Drawn scenes.  [200]")
+@click.option("--clusters", type=click.IntRange(2), help="Patients a set, of drawn scenes.")
+@click.option("--icc", type=click.FloatRange(0, 1), default=0.3, help="How alike a patient's are.")
 @click.option("--power", is_flag=True, help="Pairs that do differ, by purity, instead.")
 @click.option("--pairs", type=click.IntRange(1), default=20, help="Of each split, --power.  [20]")
 @with_options((_SPLITS,), _SHOWING, PROPOSING, RANKING, STATISTICS, MODELS, STORE)
@@ -231,6 +233,8 @@ def null(
     seed: int,
     folder: str | None,
     images: int,
+    clusters: int | None,
+    icc: float,
     power: bool,
     pairs: int,
     splits: tuple[str, ...],
@@ -241,6 +245,7 @@ def null(
 ) -> None:
     """A/A: one set halved at random, again and again. Whatever is confirmed is false.
 
+    With --clusters: whole patients are dealt, once without and once with --cluster-by patient.
     With --power: the share of runs that confirm the true difference, at purity 0, 0.2 … 1.
     """
     from visdiff_local.bench import null as suite
@@ -253,8 +258,14 @@ def null(
             trials = [trial for plan in plans for trial in _scene_trials(plan, on)]
             rows = suite.power_rows(trials)
         else:
-            pool = _pool(folder, images, seed, on.workspace)
-            on.progress.start("A/A", runs)
+            if clusters is None:
+                pool, patients = _pool(folder, images, seed, on.workspace), None
+            else:
+                each = max(1, images // (2 * clusters))
+                pictures = on.workspace / "pictures"
+                pool, patients = suite.draw_patients(2 * clusters, each, icc, seed, pictures)
+            designs = (False,) if patients is None else (False, True)
+            on.progress.start("A/A", runs * len(designs))
             rows = [
                 suite.aa_row(
                     pool,
@@ -263,8 +274,11 @@ def null(
                     on.workspace,
                     runs=runs,
                     seed=seed,
+                    patients=patients,
+                    clustered=clustered,
                     advance=on.progress.advance,
                 )
+                for clustered in designs
             ]
             on.progress.finish()
     _show("null", rows, as_json)

@@ -62,6 +62,8 @@ SETS: tuple[Option, ...] = (
     click.option(
         "--window", metavar="auto|tags|LO,HI", help="Pixel values shown black and white.  [auto]"
     ),
+    click.option("--cluster-by", metavar="COLUMN", help="Images of equal value count as one."),
+    click.option("--within", metavar="COLUMNS", help="Compares images of equal value only."),
     click.option("--verify", is_flag=True, default=None, help="Read every image file again."),
 )
 TRUTH: tuple[Option, ...] = (

@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from visdiff_local.results.report import words
 from visdiff_local.system import terminal
 from visdiff_local.system.terminal import printable
 from visdiff_local.types import MeasuredDifference, RunResult, ScoredHypothesis
@@ -42,15 +43,10 @@ def show(result: RunResult, folder: Path | None) -> None:
 def _headline(result: RunResult) -> Text:
     summary = result.summary
     sizes = f"A: {_set(result.a.name, result.a.n)}   B: {_set(result.b.name, result.b.n)}"
-    details = []
-    if summary.p_global is not None:
-        details.append(f"p = {summary.p_global:.2g} that nothing differs")
-    if summary.conclusion == "no difference found" and summary.min_detectable_auroc is not None:
-        details.append(f"an AUROC of {summary.min_detectable_auroc:.2f} would have been detected")
     style = "bold green" if summary.conclusion == "differences found" else "bold"
     verdict = summary.conclusion[0].upper() + summary.conclusion[1:]
-    tail = f" ({'; '.join(details)})" if details else ""
-    return Text.assemble(sizes, "\n", (verdict, style), tail)
+    said = " ".join(words.reasons(result))
+    return Text.assemble(sizes, "\n", (f"{verdict}.", style), f" {said}" if said else "")
 
 
 def _set(name: str, n: int) -> str:

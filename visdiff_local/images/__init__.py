@@ -8,6 +8,7 @@ from visdiff_local.images.decoders.pillow import FORMATS
 from visdiff_local.images.decoders.window import Chosen, Levels
 from visdiff_local.images.locators import File, Memory
 from visdiff_local.images.names import shown
+from visdiff_local.images.near import NEAR_DISTANCE, near_groups
 from visdiff_local.images.reading import (
     Facts,
     FileMemory,
@@ -19,7 +20,6 @@ from visdiff_local.images.reading import (
     shared_ids,
 )
 from visdiff_local.images.sources.open import ImageSet
-from visdiff_local.images.splits import NEAR_DISTANCE, crossing, near_groups, split
 from visdiff_local.system.threads import default_workers
 from visdiff_local.types import Locator, Stamp
 
@@ -43,7 +43,6 @@ __all__ = [
     "ReadSet",
     "Stamp",
     "UnreadableImageError",
-    "crossing",
     "decode",
     "decoded",
     "default_workers",
@@ -53,5 +52,4 @@ __all__ = [
     "read_sets",
     "shared_ids",
     "shown",
-    "split",
 ]

@@ -1,13 +1,13 @@
 """Measured attributes of two sets, tested like hypotheses, in a family of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from visdiff_local.measure.attributes import ATTRIBUTES, Measurement
 from visdiff_local.measure.duplicates import DuplicateReport
 from visdiff_local.measure.overlays import Overlay
-from visdiff_local.stats import auroc, benjamini_hochberg, mann_whitney_p, wilcoxon_p
+from visdiff_local.stats import Design, auroc, benjamini_hochberg, mann_whitney_p, test
 from visdiff_local.stats.ties import FloatArray
 from visdiff_local.types import MeasuredDifference
 
@@ -16,32 +16,33 @@ NAMED = 3
 
 
 def compare_measured(
-    a: Sequence[Measurement],
-    b: Sequence[Measurement],
+    measurements: Sequence[Measurement],
+    design: Design,
     *,
-    paired: bool = False,
     alpha: float,
+    rng: np.random.Generator,
 ) -> tuple[MeasuredDifference, ...]:
     """Every attribute that varies, two-sided, the smallest p first.
 
-    Mann–Whitney, or Wilcoxon's signed-rank test where ``paired`` (``a[i]`` belongs to ``b[i]``);
-    Benjamini–Hochberg over the attributes. ``auroc`` is above 0.5 where the attribute is higher in
-    A. ``note`` says the difference in words where q ≤ ``alpha``, and is empty otherwise. File
-    formats count as one attribute each, the share of images in it.
+    Mann–Whitney; where images belong together, what their design asks for
+    (:func:`visdiff_local.stats.test`). Benjamini–Hochberg over the attributes. ``auroc`` is above
+    0.5 where the attribute is higher in A. ``note`` says the difference in words where
+    q ≤ ``alpha``, and is empty otherwise. File formats count as one attribute each, the share of
+    images in it.
 
     Raises:
-        ValueError: a set is empty, or paired sets differ in size.
+        ValueError: there is not a measurement an image.
     """
-    if not a or not b or (paired and len(a) != len(b)):
-        raise ValueError(f"cannot compare {len(a)} with {len(b)} images (paired: {paired})")
+    if len(measurements) != len(design.is_a):
+        raise ValueError(f"{len(measurements)} measurements of {len(design.is_a)} images")
     tested = [
-        (name, *columns, _p_value(*columns, paired=paired))
-        for name, columns in _columns(a, b, paired=paired).items()
+        (name, values, part, *_test(values, part, rng))
+        for name, values, part in _columns(measurements, design)
     ]
     q_values = benjamini_hochberg([p for *_, p in tested])
     found = [
-        _difference(name, ours, theirs, p, float(q), alpha)
-        for (name, ours, theirs, p), q in zip(tested, q_values, strict=True)
+        _difference(name, values, part, area, p, float(q), alpha)
+        for (name, values, part, area, p), q in zip(tested, q_values, strict=True)
     ]
     return tuple(sorted(found, key=lambda difference: difference.p_value))
 
@@ -91,57 +92,54 @@ def warnings(
 
 
 def _columns(
-    a: Sequence[Measurement], b: Sequence[Measurement], *, paired: bool
-) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """Values in A and in B of every attribute that both sets have and that varies."""
-    ours, theirs = _table(a), _table(b)
-    columns = {name: (ours[:, i], theirs[:, i]) for i, name in enumerate(ATTRIBUTES)}
-    for name in sorted({each.file_format for each in (*a, *b)}):
-        columns[f"format {name}"] = (
-            np.array([float(each.file_format == name) for each in a]),
-            np.array([float(each.file_format == name) for each in b]),
+    measurements: Sequence[Measurement], design: Design
+) -> Iterator[tuple[str, FloatArray, Design]]:
+    """Every attribute that varies and that images of both sets have: values (n,), their design."""
+    table = np.array([each.values for each in measurements], np.float64)
+    columns = {name: table[:, i] for i, name in enumerate(ATTRIBUTES)}
+    for name in sorted({each.file_format for each in measurements}):
+        columns[f"format {name}"] = np.array(
+            [float(each.file_format == name) for each in measurements]
         )
-    present = {name: _present(*values, paired=paired) for name, values in columns.items()}
-    return {
-        name: (mine, other)
-        for name, (mine, other) in present.items()
-        if len(mine) and len(other) and np.ptp(np.concatenate([mine, other])) > 0
-    }
+    for name, values in columns.items():
+        known = ~np.isnan(values) & design.kept
+        if not (known & design.is_a).any() or not (known & ~design.is_a).any():
+            continue
+        if np.ptp(values[known]) == 0:
+            continue
+        try:
+            part = design if known.all() else design.subset(known)
+        except ValueError:  # without the images that lack it, no pair or stratum is left
+            continue
+        yield name, values if known.all() else values[known], part
 
 
-def _table(measurements: Sequence[Measurement]) -> FloatArray:
-    return np.array([each.values for each in measurements], np.float64)
-
-
-def _present(
-    ours: FloatArray, theirs: FloatArray, *, paired: bool
-) -> tuple[FloatArray, FloatArray]:
-    """Without the images that lack the attribute; where paired, without their partners too."""
-    if paired:
-        both = ~(np.isnan(ours) | np.isnan(theirs))
-        return ours[both], theirs[both]
-    return ours[~np.isnan(ours)], theirs[~np.isnan(theirs)]
-
-
-def _p_value(ours: FloatArray, theirs: FloatArray, *, paired: bool) -> float:
-    if paired:
-        return float(wilcoxon_p(ours, theirs, alternative="two-sided")[0])
-    is_a = np.arange(len(ours) + len(theirs)) < len(ours)
-    both = np.concatenate([ours, theirs])
-    return float(mann_whitney_p(both, is_a, alternative="two-sided")[0])
+def _test(values: FloatArray, design: Design, rng: np.random.Generator) -> tuple[float, float]:
+    """AUROC and two-sided p of values (n,)."""
+    if design.plain:
+        p = float(mann_whitney_p(values, design.is_a, alternative="two-sided")[0])
+        return float(auroc(values, design.is_a)[0]), p
+    found = test(np.stack([values, -values]), design, rng=rng)
+    return float(found.auroc[0]), float(min(1.0, 2 * found.p_value.min()))
 
 
 def _difference(
-    name: str, ours: FloatArray, theirs: FloatArray, p: float, q: float, alpha: float
+    name: str,
+    values: FloatArray,
+    design: Design,
+    area: float,
+    p: float,
+    q: float,
+    alpha: float,
 ) -> MeasuredDifference:
-    is_a = np.arange(len(ours) + len(theirs)) < len(ours)
-    mean_a, mean_b = float(ours.mean()), float(theirs.mean())
+    sides = (design.is_a & design.kept, ~design.is_a & design.kept)
+    mean_a, mean_b = (float(values[side].mean()) for side in sides)
     note = f"{mean_a:.3g} in A, {mean_b:.3g} in B" if q <= alpha else ""
     return MeasuredDifference(
         attribute=name,
         mean_a=mean_a,
         mean_b=mean_b,
-        auroc=float(auroc(np.concatenate([ours, theirs]), is_a)[0]),
+        auroc=area,
         p_value=p,
         q_value=q,
         note=note,

@@ -18,8 +18,9 @@ from visdiff_local.measure import (
 )
 from visdiff_local.measure.attributes import THUMBNAIL
 from visdiff_local.pipeline.models import RunModels
+from visdiff_local.pipeline.rankers.scores import Images
 from visdiff_local.pipeline.read import Sets
-from visdiff_local.pipeline.split import sides, tested
+from visdiff_local.pipeline.split import sides
 from visdiff_local.store import keys
 from visdiff_local.store.asking import through_window
 from visdiff_local.system import foreign
@@ -30,13 +31,13 @@ OVERLAY_IMAGES = 300
 
 
 def measured(sets: Sets, config: RunConfig) -> tuple[MeasuredDifference, ...]:
-    """Every attribute that varies, over all images of both sets, or over all pairs."""
-    a, b = sides(tested(sets.everything, config))
+    """Every attribute that varies, over all images of both sets, with their design."""
+    images = sets.everything
     return compare_measured(
-        sets.measurements(a),
-        sets.measurements(b),
-        paired=config.paired_by is not None,
+        sets.measurements(images.refs),
+        images.design,
         alpha=config.alpha,
+        rng=np.random.default_rng([config.seed, 2]),
     )
 
 
@@ -48,15 +49,25 @@ def about(
     roles: RunModels,
 ) -> Iterator[str]:
     """Warnings: what separates the sets better than the best hypothesis, and is no content."""
-    a, b = sides(tested(sets.everything, config))
-    paired = config.paired_by is not None
+    a, b = _aligned(sets.everything) if config.paired_by else sides(sets.everything)
     yield from warnings(
         attributes,
-        duplicate_report(sets.measurements(a), sets.measurements(b), paired=paired),
+        duplicate_report(
+            sets.measurements(a), sets.measurements(b), paired=config.paired_by is not None
+        ),
         _overlays(sets, config, roles),
         best_auroc=max((found.auroc for found in differences), default=0.5),
         alpha=config.alpha,
     )
+
+
+def _aligned(images: Images) -> tuple[list[ImageRef], list[ImageRef]]:
+    """One image a side of every id of a pair, in the same order."""
+    pair = images.design.pair
+    sides = [np.flatnonzero(mask & (pair >= 0)) for mask in (images.is_a, ~images.is_a)]
+    firsts = [side[np.unique(pair[side], return_index=True)[1]] for side in sides]
+    a, b = ([images.refs[i] for i in first] for first in firsts)
+    return a, b
 
 
 def _overlays(sets: Sets, config: RunConfig, roles: RunModels) -> tuple[Overlay, ...]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from visdiff_local.config import RunConfig
+from visdiff_local.images.table import ImageTable, TextScores
 from visdiff_local.measure import ATTRIBUTES
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.propose import clip
@@ -13,7 +14,7 @@ from visdiff_local.pipeline.read import Sets
 from visdiff_local.pipeline.split import Fold
 from visdiff_local.pipeline.verdicts import Tested
 from visdiff_local.protocols import FloatArray
-from visdiff_local.types import ImageRef, ImageTable, Skipped, TextScores
+from visdiff_local.types import ImageRef, Skipped
 
 Kind = Literal["cosine", "p_yes", "rank"]
 
@@ -51,7 +52,7 @@ def _facts(
     images = sets.everything
     refs, more = images.refs, [None] * len(out)
     halves = _halves(refs, folds)
-    alone = _without_partner(refs, halves, folds) if config.paired_by else set()
+    kept = images.design.kept.tolist()
     paths = [ref.name for ref in refs] + [skipped.path for _, skipped in out]
     captions = [ref.caption or roles.captions.get(ref.id) for ref in refs]
     return {
@@ -60,14 +61,17 @@ def _facts(
         "path": paths,
         "set": ["a" if is_a else "b" for is_a in images.is_a] + [side for side, _ in out],
         "half": halves + more,
-        "cluster": [None] * len(refs) + more,
-        "stratum": [None] * len(refs) + more,
-        "pair": [*(images.pairs or [None] * len(refs)), *more],
+        **{
+            name: [*([None] * len(refs) if column is None else column.of(images)), *more]
+            for name, column in (
+                ("cluster", sets.grouping.clusters),
+                ("stratum", sets.grouping.strata),
+                ("pair", sets.grouping.pairs),
+            )
+        },
         "caption": captions + more,
-        "used": [place not in alone for place in range(len(refs))] + [False] * len(out),
-        "reason": [
-            "no partner in the other set" if place in alone else None for place in range(len(refs))
-        ]
+        "used": kept + [False] * len(out),
+        "reason": [None if used else "no partner in the other set" for used in kept]
         + [skipped.reason for _, skipped in out],
     }
 
@@ -78,18 +82,6 @@ def _halves(refs: Sequence[ImageRef], folds: Sequence[Fold]) -> list[str | None]
     validate = {ref.id for ref in folds[0].validate.refs}
     names = {(True, True): "both", (True, False): "explore", (False, True): "validate"}
     return [names.get((ref.id in explore, ref.id in validate)) for ref in refs]
-
-
-def _without_partner(
-    refs: Sequence[ImageRef], halves: Sequence[str | None], folds: Sequence[Fold]
-) -> set[int]:
-    """Places of images that neither proposed nor, for want of a partner, tested."""
-    tested = {ref.id for fold in folds for ref in fold.validate.refs}
-    return {
-        place
-        for place, (ref, half) in enumerate(zip(refs, halves, strict=True))
-        if half != "explore" and ref.id not in tested
-    }
 
 
 def _measured(sets: Sets, more: int) -> Mapping[str, Any]:

@@ -16,8 +16,8 @@ from visdiff_local.pipeline.proposers.keyword import from_keywords
 from visdiff_local.pipeline.proposers.refine import refine
 from visdiff_local.pipeline.rankers import scores
 from visdiff_local.pipeline.rankers.clip import clip as clip_ranker
-from visdiff_local.pipeline.rankers.scores import Images, ScoreFunction
-from visdiff_local.pipeline.split import Fold, paired, sides
+from visdiff_local.pipeline.rankers.scores import Images, IntArray, ScoreFunction
+from visdiff_local.pipeline.split import Fold, sides
 from visdiff_local.protocols import FloatArray, Role
 from visdiff_local.types import Caption, Direction, Hypothesis, ImageRef, Provenance
 
@@ -114,7 +114,11 @@ def _samples(
     a, b = sides(explore)
     size, rounds = config.samples, config.rounds
     if config.paired_by:
-        return sampling.draw_pairs(paired(explore), size=size, rounds=rounds, rng=rng)
+        ids = _by_side(explore, explore.design.pair)
+        return sampling.draw_pairs(a, b, *ids, size=size, rounds=rounds, rng=rng)
+    if config.within and config.sampling == "random":
+        strata = _by_side(explore, explore.design.stratum)
+        return sampling.draw_within(a, b, *strata, size=size, rounds=rounds, rng=rng)
     if config.sampling == "random":
         return sampling.draw(a, b, size=size, rounds=rounds, rng=rng)
     with roles.stage("embed", len(a) + len(b)):
@@ -127,6 +131,11 @@ def _samples(
             rng=rng,
             embedder=roles.embedder,
         )
+
+
+def _by_side(images: Images, codes: IntArray) -> tuple[IntArray, IntArray]:
+    """Codes (N,) of A's images and of B's, in their order."""
+    return codes[images.is_a], codes[~images.is_a]
 
 
 def _refined(

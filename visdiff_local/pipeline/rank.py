@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from visdiff_local.config import RunConfig
-from visdiff_local.pipeline import verdicts
+from visdiff_local.pipeline import support, verdicts
 from visdiff_local.pipeline.judge import Question, judge
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.propose import captions, clip, explored
@@ -15,10 +15,10 @@ from visdiff_local.pipeline.proposers import dedupe
 from visdiff_local.pipeline.rankers import cascade
 from visdiff_local.pipeline.rankers import scores as rank
 from visdiff_local.pipeline.rankers.caption_qa import caption_qa
-from visdiff_local.pipeline.rankers.scores import Images, ScoreFunction, Scores
+from visdiff_local.pipeline.rankers.scores import ScoreFunction, Scores
 from visdiff_local.pipeline.rankers.vqa import vqa
 from visdiff_local.pipeline.split import Fold
-from visdiff_local.protocols import FloatArray
+from visdiff_local.pipeline.support import YES
 from visdiff_local.types import (
     Caption,
     Direction,
@@ -28,9 +28,6 @@ from visdiff_local.types import (
     ScoredHypothesis,
 )
 
-QA_THRESHOLD = 0.5
-"""A question-answering ranker says itself when a hypothesis holds: P(yes) above one half."""
-
 
 def rules(config: RunConfig) -> verdicts.Rules:
     """The statistics that this configuration asks for."""
@@ -39,7 +36,6 @@ def rules(config: RunConfig) -> verdicts.Rules:
         config.alpha,
         config.floor,
         config.permutations,
-        paired=config.paired_by is not None,
     )
 
 
@@ -69,6 +65,28 @@ def scores(
             rng=rng,
             floor=config.floor,
         )
+
+
+def supported(tested: verdicts.Tested, config: RunConfig, roles: RunModels) -> verdicts.Tested:
+    """With the support of each hypothesis by its own best images, where the ranker can tell."""
+    if not tested.hypotheses or config.stats == "paper":
+        return tested
+    names, values = config.ranker_names, tested.scores.values
+    if config.ranker in ("vqa", "caption-qa"):
+        return replace(
+            tested, support=support.by_answers(tested.hypotheses, values, tested.images), floor=YES
+        )
+    if "clip" not in names:
+        return tested
+    with roles.stage("rank"):
+        found = support.by_concepts(
+            tested.hypotheses,
+            values,
+            tested.images,
+            embedder=roles.embedder,
+            family=roles.family("embedder"),
+        )
+    return replace(tested, support=found, floor=support.FITS)
 
 
 def ranked(
@@ -138,11 +156,10 @@ def _described(
     found = [verdicts.scored(tested, row) for row in range(len(order))]
     if not found:
         return []
-    limits = _thresholds(fold, tested, config, roles)
-    if limits is not None:
-        values, images, thresholds = limits
+    if config.ranker in ("vqa", "caption-qa"):  # of the others no score means that it is shown
+        values = tested.scores.values
         found = [
-            verdicts.with_prevalence(item, values[row], images, float(thresholds[row]))
+            verdicts.with_prevalence(item, values[row], tested.images, YES)
             for row, item in enumerate(found)
         ]
     found = [found[row] for row in order]
@@ -155,26 +172,6 @@ def _described(
         replace(item, redundant=bool(explained))
         for item, explained in zip(found, nothing, strict=True)
     ]
-
-
-def _thresholds(
-    fold: Fold, tested: verdicts.Tested, config: RunConfig, roles: RunModels
-) -> tuple[FloatArray, Images, np.typing.NDArray[np.float64]] | None:
-    """Scores, their images, and from which score each hypothesis holds; None for an ensemble,
-    whose scores are ranks: the share of images above one is no share of images that show it."""
-    if config.ranker == "clip":
-        with roles.stage("embed", len(fold.calibrate.refs)):
-            texts = [h.text for h in tested.hypotheses]
-            calibrated, counted = (
-                rank.filled(clip(roles)(texts, images.refs))
-                for images in (fold.calibrate, fold.counted)
-            )
-        limits = verdicts.thresholds(calibrated, fold.calibrate, tested.hypotheses)
-        return counted, fold.counted, limits
-    if config.ranker in ("vqa", "caption-qa"):
-        limits = np.full(len(tested.hypotheses), QA_THRESHOLD)
-        return tested.scores.values, tested.images, limits
-    return None
 
 
 def _ranker(

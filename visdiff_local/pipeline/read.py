@@ -1,7 +1,7 @@
 """The two sets of a run: read, measured, and checked for near-duplicates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from visdiff_local.config import RunConfig
 from visdiff_local.images import (
@@ -12,8 +12,10 @@ from visdiff_local.images import (
     shared_ids,
 )
 from visdiff_local.measure import ATTRIBUTES, Measurement, measure, near_duplicates
+from visdiff_local.pipeline import grouping
+from visdiff_local.pipeline.grouping import Grouping
 from visdiff_local.pipeline.models import RunModels
-from visdiff_local.pipeline.rankers.scores import Images, Pairs
+from visdiff_local.pipeline.rankers.scores import Images
 from visdiff_local.types import ImageRef
 
 FEW = 20
@@ -32,12 +34,12 @@ class Sets:
 
     window: Chosen | None = None
     """Through which deep pixels are seen, in both sets; None where all have 8 bits."""
-    pairs: Pairs | None = None
-    """Which images of A and B belong together (``--paired-by``)."""
+    grouping: Grouping = field(default_factory=Grouping)
+    """Which of them belong together: clusters, strata, pairs."""
 
     @property
     def everything(self) -> Images:
-        return Images.of(self.a.images, self.b.images, self.pairs)
+        return self.grouping.images(self.a.images, self.b.images)
 
     def measurements(self, images: Sequence[ImageRef]) -> list[Measurement]:
         """What was measured on each of these images."""
@@ -71,13 +73,8 @@ def both(a: ImageSet, b: ImageSet, config: RunConfig, roles: RunModels) -> Sets:
     roles.window = None if one.window is None else one.window.window
     facts = {**one.facts, **other.facts}
     sets = Sets(one.images, other.images, facts, window=one.window)
-    return replace(sets, near=_near(sets), pairs=_pairs(sets, config))
-
-
-def _pairs(sets: Sets, config: RunConfig) -> Pairs | None:
-    if config.paired_by is None:
-        return None
-    return Pairs(*(side.covariates.labels(config.paired_by) for side in (sets.a, sets.b)))
+    near = _near(sets)
+    return replace(sets, near=near, grouping=grouping.of_sets(sets.a, sets.b, near, config))
 
 
 def _near(sets: Sets) -> tuple[tuple[str, ...], ...]:

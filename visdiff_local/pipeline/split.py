@@ -1,49 +1,39 @@
 """Which images suggest hypotheses, and which test them."""
 
-from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from visdiff_local import stats
 from visdiff_local.config import RunConfig
-from visdiff_local.errors import InputError
-from visdiff_local.images import split
-from visdiff_local.pipeline.rankers.scores import Images
+from visdiff_local.pipeline.rankers.scores import BoolArray, Images
 from visdiff_local.pipeline.read import Sets
 from visdiff_local.types import ImageRef
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Explore: hypotheses come from it. Validate: every number comes from it.
-
-    ``calibrate`` is what score thresholds are chosen on, and ``counted`` what they are then used
-    on; the two share no image.
-    """
+    """Explore: hypotheses come from it. Validate: every number comes from it."""
 
     explore: Images
     validate: Images
-    calibrate: Images
-    counted: Images
+    torn: tuple[str, ...] = ()
+    """Sets ("A", "B") of one cluster alone, which had to be torn apart."""
 
 
 def folds(sets: Sets, config: RunConfig, rng: np.random.Generator) -> tuple[Fold, ...]:
     """One fold; two under ``--cross-fit``, which use the halves in turn.
 
-    The user's own hypotheses have seen no image, and the paper splits nothing: both are tested on
-    all images, and the halves serve for thresholds only.
+    Clusters, and the images of one id of a pair, stay on one side, and strata are balanced. The
+    user's own hypotheses have seen no image, and the paper splits nothing: both are tested on all.
     """
-    together = () if sets.pairs is None else sets.pairs.groups
-    half_a, half_b = split(sets.a.images, sets.b.images, rng=rng, near=sets.near, together=together)
-    first = Images.of(half_a.explore, half_b.explore, sets.pairs)
-    second = Images.of(half_a.validate, half_b.validate, sets.pairs)
+    whole = sets.everything
     if config.stats == "paper" or config.hypotheses:
-        whole = sets.everything
-        return (Fold(whole, tested(whole, config), first, second),)
-    fold = Fold(first, tested(second, config), first, second)
-    if config.cross_fit:
-        return fold, Fold(second, tested(first, config), second, first)
-    return (fold,)
+        return (Fold(whole, whole),)
+    first, second, torn = _halves(sets, whole, rng)
+    fold = Fold(first, second, torn)
+    return (fold, Fold(second, first, torn)) if config.cross_fit else (fold,)
 
 
 def sides(images: Images) -> tuple[tuple[ImageRef, ...], tuple[ImageRef, ...]]:
@@ -55,27 +45,38 @@ def sides(images: Images) -> tuple[tuple[ImageRef, ...], tuple[ImageRef, ...]]:
     )
 
 
-def tested(images: Images, config: RunConfig) -> Images:
-    """The images that statistics are computed on; with ``--paired-by`` those that have a partner,
-    in the same order on both sides."""
-    if config.paired_by is None:
-        return images
-    pairs = paired(images)
-    if not pairs:
-        raise InputError(
-            f"--paired-by {config.paired_by}: no image of A has the same value there as one of B "
-            "(it is a column of a table: visdiff-local run TABLE --a … --b … --paired-by COLUMN)"
-        )
-    return Images.of([ref for ref, _ in pairs], [ref for _, ref in pairs])
+def _halves(
+    sets: Sets, whole: Images, rng: np.random.Generator
+) -> tuple[Images, Images, tuple[str, ...]]:
+    """Explore and validate: a function of ids and ``rng`` alone, whatever the order of files."""
+    order = sorted(range(len(whole.refs)), key=lambda i: (whole.refs[i].id, not whole.is_a[i]))
+    seed = int(rng.integers(2**63))
+    design = whole.design.subset(order)
+    explore = design.halve(np.random.default_rng(seed))
+    empty = _without_a_half(explore, design.is_a)
+    if empty:  # one cluster cannot lie on both sides: its images do, and nothing is proved by them
+        explore = stats.Design(design.is_a).halve(np.random.default_rng(seed))
+    refs = [whole.refs[i] for i in order]
+    a, b = (np.flatnonzero(side) for side in (design.is_a, ~design.is_a))
+
+    def half(mask: BoolArray) -> Images:
+        """Of a set without an image in this half, all of them: nothing can be kept apart there."""
+        chosen = [side[mask[side]] if mask[side].any() else side for side in (a, b)]
+        return sets.grouping.images(*([refs[i] for i in side] for side in chosen))
+
+    first, second = half(explore), half(~explore)
+    torn = tuple(
+        letter
+        for letter, side in (("A", sets.a), ("B", sets.b))
+        if letter in empty and len(side.images) > 1
+    )
+    return first, second, torn
 
 
-def paired(images: Images) -> list[tuple[ImageRef, ImageRef]]:
-    """Images of A with their partners in B, each in one pair at most, in A's order."""
-    a: list[tuple[str, ImageRef]] = []
-    b: dict[str, list[ImageRef]] = defaultdict(list)
-    for ref, is_a, label in zip(images.refs, images.is_a.tolist(), images.pairs, strict=True):
-        if label is not None and is_a:
-            a.append((label, ref))
-        elif label is not None:
-            b[label].append(ref)
-    return [(ref, b[label].pop(0)) for label, ref in a if b[label]]
+def _without_a_half(explore: BoolArray, is_a: BoolArray) -> Sequence[str]:
+    """The sets of which one half has no image."""
+    return [
+        letter
+        for letter, side in (("A", is_a), ("B", ~is_a))
+        if explore[side].all() or not explore[side].any()
+    ]

@@ -5,15 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from visdiff_local import stats
 from visdiff_local.pipeline.evidence import evidence, histogram
 from visdiff_local.pipeline.rankers.scores import Images, Scores, oriented
 from visdiff_local.protocols import FloatArray
-from visdiff_local.types import Hypothesis, MeasuredDifference, ScoredHypothesis, Summary, Verdict
+from visdiff_local.types import Hypothesis, ScoredHypothesis, Verdict
 
-POWER = 0.8
 _COUNTED_AT_ONCE = 131_072
 """Images whose scores are turned to face A together."""
 
@@ -26,8 +24,6 @@ class Rules:
     alpha: float = 0.05
     floor: float = stats.EFFECT_FLOOR
     permutations: int = 1000
-    paired: bool = False
-    """``images`` are pairs: its A and its B in the same order, as many of each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +35,10 @@ class Tested:
     scores: Scores
     comparison: stats.TestStatistics
     standing: tuple[Verdict, ...] = ()
+    support: Sequence[float] | None = None
+    """(M,) how far each text's best images show it; None where nothing could tell."""
+    floor: float = 0.0
+    """Support that a confirmed text must have."""
 
 
 def compare(
@@ -49,22 +49,19 @@ def compare(
     rng: np.random.Generator,
 ) -> Tested:
     """AUROC, interval and p of every hypothesis on ``images``; :func:`settle` comes next."""
-    if scores.values.dtype == np.float16 and rules.kind == "trusted" and not rules.paired:
+    design = images.design
+    if scores.values.dtype == np.float16 and rules.kind == "trusted" and design.plain:
         found = _counted(hypotheses, scores, images, rng)
         return Tested(tuple(hypotheses), images, scores, found)
     facing = oriented(scores.values, hypotheses)
-    if rules.paired:
-        sides = facing[:, images.is_a], facing[:, ~images.is_a]
-        found = stats.compare_paired(*sides, permutations=rules.permutations, rng=rng)
-    else:
-        found = stats.compare(facing, images.is_a, permutations=rules.permutations, rng=rng)
+    found = stats.test(facing, design, permutations=rules.permutations, rng=rng)
     if rules.kind == "paper":
         found = replace(found, p_value=stats.welch_p(facing, images.is_a))
     return Tested(tuple(hypotheses), images, scores, found)
 
 
 def settle(folds: Sequence[Tested], rules: Rules) -> tuple[Tested, ...]:
-    """q and the standing of every hypothesis of the run, which may have been tested in folds.
+    """q and the verdict of every hypothesis of the run, which may have been tested in folds.
 
     q is Benjamini–Hochberg's over all folds together, p_global Bonferroni's over them.
     """
@@ -77,9 +74,25 @@ def settle(folds: Sequence[Tested], rules: Rules) -> tuple[Tested, ...]:
     for fold in folds:
         end = start + len(fold.hypotheses)
         found = replace(fold.comparison, q_value=q[start:end], p_global=p_global)
-        settled.append(replace(fold, comparison=found, standing=tuple(_standing(found, rules))))
+        settled.append(_with_verdicts(replace(fold, comparison=found), rules))
         start = end
     return tuple(settled)
+
+
+def p_values(folds: Sequence[Tested]) -> list[float]:
+    """Of every hypothesis that was tested, fold after fold."""
+    return [float(p) for fold in folds for p in fold.comparison.p_value]
+
+
+def _with_verdicts(tested: Tested, rules: Rules) -> Tested:
+    """Confirmed is only what also holds of images; by the paper's rules support is not asked."""
+    standing = _standing(tested.comparison, rules)
+    if tested.support is not None and rules.kind == "trusted":
+        standing = [
+            "unsupported" if verdict == "confirmed" and support < tested.floor else verdict
+            for verdict, support in zip(standing, tested.support, strict=True)
+        ]
+    return replace(tested, standing=tuple(standing))
 
 
 def scored(tested: Tested, row: int) -> ScoredHypothesis:
@@ -95,6 +108,9 @@ def scored(tested: Tested, row: int) -> ScoredHypothesis:
         mean_a=float(values[is_a].mean(dtype=np.float64)),
         mean_b=float(values[~is_a].mean(dtype=np.float64)),
         verdict=tested.standing[row],
+        auroc_plain=None if found.auroc_plain is None else float(found.auroc_plain[row]),
+        auroc_shrunk=None if found.auroc_shrunk is None else float(found.auroc_shrunk[row]),
+        support=None if tested.support is None else float(tested.support[row]),
         unparsed=int(tested.scores.unparsed[row]),
         evidence=evidence(values, tested.images, hypothesis.direction),
         histogram=histogram(values, tested.images),
@@ -105,35 +121,6 @@ def order(tested: Tested) -> list[int]:
     """Rows, best first: those that reached the last stage of a cascade, then by AUROC."""
     stage, area = tested.scores.stage, tested.comparison.auroc
     return sorted(range(len(area)), key=lambda row: (-stage[row], -area[row], row))
-
-
-def summary(
-    folds: Sequence[Tested], measured: Sequence[MeasuredDifference], rules: Rules
-) -> Summary:
-    """The run's answer, from folds that are settled; where no hypothesis was tested, from what was
-    measured."""
-    tested = [fold for fold in folds if fold.hypotheses]
-    if not tested:
-        differs = any(item.q_value <= rules.alpha for item in measured)
-        return Summary("differences found" if differs else "no difference found", None, None)
-    found = any("confirmed" in fold.standing for fold in tested)
-    return Summary(
-        "differences found" if found else "no difference found",
-        tested[0].comparison.p_global,
-        max(_min_detectable(fold, rules) for fold in tested),
-    )
-
-
-def thresholds(
-    values: FloatArray, images: Images, hypotheses: Sequence[Hypothesis]
-) -> npt.NDArray[np.float64]:
-    """From which score a hypothesis holds (M,): what tells its own set from the other best."""
-    chosen = np.empty(len(hypotheses))
-    for direction, own in (("a", images.is_a), ("b", ~images.is_a)):
-        rows = [row for row, h in enumerate(hypotheses) if h.direction == direction]
-        if rows:
-            chosen[rows] = stats.choose_threshold(values[rows], own)
-    return chosen
 
 
 def with_prevalence(
@@ -168,15 +155,3 @@ def _standing(found: stats.TestStatistics, rules: Rules) -> list[Verdict]:
         return stats.standing(found, rules.alpha, rules.floor)
     kept = (found.p_value < rules.alpha) & (found.auroc > 0.5)
     return ["confirmed" if keep else "rejected" for keep in kept]
-
-
-def _min_detectable(tested: Tested, rules: Rules) -> float:
-    n_a = int(tested.images.is_a.sum())
-    return stats.min_detectable_auroc(
-        n_a,
-        len(tested.images.refs) - n_a,
-        alpha=rules.alpha,
-        power=POWER,
-        hypotheses=len(tested.hypotheses),
-        floor=rules.floor,
-    )

@@ -2,14 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from visdiff_local import stats
 from visdiff_local.config import RunConfig
+from visdiff_local.pipeline import grouping
+from visdiff_local.pipeline.conclusion import BELIEVED_UP_TO
+from visdiff_local.pipeline.looks import Looks
 from visdiff_local.pipeline.models import RunModels
+from visdiff_local.pipeline.rankers.scores import oriented
 from visdiff_local.pipeline.read import FEW, Sets
 from visdiff_local.pipeline.split import Fold
+from visdiff_local.pipeline.verdicts import Tested
 from visdiff_local.types import ScoredHypothesis
 
-MOSTLY = 0.5
-"""Share of images outside an embedder's domain from which the result is warned of."""
+MANY_A_PAIR = 20
+"""Images an id of a pair from which it is taken for a stratum."""
+REVERSED = 0.05
+"""AUROC by which a figure over all and one within strata must differ to be spoken of."""
 
 
 def about_sets(sets: Sets, folds: Sequence[Fold], config: RunConfig) -> Iterator[str]:
@@ -32,9 +42,6 @@ def about_sets(sets: Sets, folds: Sequence[Fold], config: RunConfig) -> Iterator
         yield f"{count} {images} in both A and B, byte by byte"
     if not config.hypotheses and config.stats == "trusted":
         yield from _about_halves(folds[0])
-    if config.paired_by is not None:
-        paired = sum(int(fold.validate.is_a.sum()) for fold in folds)
-        yield f"paired by {config.paired_by}: {paired} pairs are tested, the rest is not"
 
 
 def about_window(sets: Sets) -> Iterator[str]:
@@ -80,7 +87,7 @@ def about_answers(differences: Sequence[ScoredHypothesis], unparsed_replies: int
 
 def about_domain(share: float | None, roles: RunModels) -> Iterator[str]:
     """Images of a kind that the embedder has never seen."""
-    if share is not None and share > MOSTLY:
+    if share is not None and share > BELIEVED_UP_TO:
         embedder = roles.pool.handle("embedder").spec
         yield (
             f"{embedder.name} knows only {embedder.domain or 'what it was trained on'}, and "
@@ -89,11 +96,111 @@ def about_domain(share: float | None, roles: RunModels) -> Iterator[str]:
         )
 
 
+def about_grouping(
+    sets: Sets, settled: Sequence[Tested], config: RunConfig, rng: np.random.Generator
+) -> Iterator[str]:
+    """Images that belong together by a column that nobody named: their number flatters."""
+    tested = [fold for fold in settled if fold.hypotheses]
+    if not tested or config.stats == "paper" or config.paired_by or sets.grouping.cluster_by:
+        return
+    fold = tested[0]
+    known = grouping.candidates(sets.a, sets.b, fold.images)
+    if not known:
+        return
+    values = oriented(fold.scores.values.astype(np.float32), fold.hypotheses)
+    for effect in stats.grouping_effects(values, fold.images.is_a, known, rng=rng):
+        if effect.matters:
+            yield (
+                f"images of the same {effect.name} are alike (intra-class correlation "
+                f"{effect.icc:.2f}, {effect.clusters} values), so they are fewer witnesses than "
+                f"they seem and differences are confirmed too easily: run it again with "
+                f"--cluster-by {effect.name}"
+            )
+
+
+def about_design(sets: Sets, folds: Sequence[Fold], settled: Sequence[Tested]) -> Iterator[str]:
+    """What the design leaves out, cannot reach, or says otherwise than the plain figures."""
+    if folds[0].torn:
+        names = " and ".join(folds[0].torn)
+        yield (
+            f"all images of {names} belong together (one cluster, or one burst of "
+            "near-duplicates): they are a single witness, and nothing can be confirmed by them"
+        )
+    design = folds[0].validate.design
+    named = sets.grouping
+    if named.within is not None and design.strata_left_out:
+        left = ", ".join(str(value) for value in design.strata_left_out[:5])
+        more = len(design.strata_left_out) - 5
+        yield (
+            f"within {named.within}: {left}{f' and {more} more' if more > 0 else ''} "
+            "lie in one of the sets only, and are left out of the test"
+        )
+    if named.paired_by is not None and design.left_out:
+        yield (
+            f"paired by {named.paired_by}: {design.n_pairs} pairs are tested; "
+            f"{design.left_out} images have no partner and are not"
+        )
+    if named.paired_by is not None and design.n_pairs:
+        images = (design.n_a + design.n_b) / design.n_pairs
+        if images > MANY_A_PAIR:
+            yield (
+                f"a value of {named.paired_by} has {images:.0f} images on average: that is no "
+                f"pair but a group to compare within; consider --within {named.paired_by}"
+            )
+    yield from _about_reversals(settled, named.within)
+
+
+def about_looks(looks: Looks, settled: Sequence[Tested], alpha: float) -> Iterator[str]:
+    """Runs made before on the very same images."""
+    if looks.number < 2:
+        return
+    confirmed = [v == "confirmed" for fold in settled for v in fold.standing]
+    kept = sum(sure and q <= alpha for sure, q in zip(confirmed, looks.q_value, strict=True))
+    survive = (
+        f": over the texts of all of them, {kept} of {sum(confirmed)} confirmed differences keep "
+        f"q ≤ {alpha:g}"
+        if any(confirmed)
+        else ""
+    )
+    yield f"this is run {looks.number} on these very images{survive}"
+
+
+def about_nothing(settled: Sequence[Tested], config: RunConfig) -> Iterator[str]:
+    """No text was tested, and what to type to have one."""
+    if any(fold.hypotheses for fold in settled):
+        return
+    if not config.proposer:
+        yield (
+            "nothing was proposed, as --proposer none asks: no text was tested; propose with "
+            '--proposer caption,keyword or name your own (visdiff-local test "a text" A B)'
+        )
+        return
+    yield (
+        "the proposer found nothing to test: try --proposer caption,keyword, more --rounds, "
+        'another --llm, or your own words (visdiff-local test "a text" A B)'
+    )
+
+
+def _about_reversals(settled: Sequence[Tested], within: str | None) -> Iterator[str]:
+    """Texts that point one way over all images and the other way within the strata."""
+    for fold in settled:
+        plain = fold.comparison.auroc_plain
+        if plain is None:
+            continue
+        for row, hypothesis in enumerate(fold.hypotheses):
+            inside = fold.comparison.auroc[row]
+            if (plain[row] - 0.5) * (inside - 0.5) < 0 and abs(plain[row] - inside) > REVERSED:
+                yield (
+                    f"“{hypothesis.text}”: AUROC {plain[row]:.2f} over all images, "
+                    f"{inside:.2f} within {within}: the mix of {within} explains the first"
+                )
+
+
 def _about_halves(fold: Fold) -> Iterator[str]:
     both = {ref.id for ref in fold.explore.refs} & {ref.id for ref in fold.validate.refs}
     if both:
         plural = "" if len(both) == 1 else "s"
         yield (
-            f"{len(both)} image{plural} had to be used twice, to find and to test differences: "
-            "the numbers flatter"
+            f"{len(both)} image{plural} had to be in both the explore and the validate half; "
+            "scores may be optimistic"
         )

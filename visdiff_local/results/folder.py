@@ -13,13 +13,14 @@ from pathlib import Path
 
 from visdiff_local.errors import UsageError
 from visdiff_local.images import UnreadableImageError, decode
+from visdiff_local.images.table import ImageTable
 from visdiff_local.results import scores, serialize
 from visdiff_local.results.report import SHARED, write_report
 from visdiff_local.store import Store, keys
 from visdiff_local.system import run_folders
 from visdiff_local.system.files import write_whole
 from visdiff_local.system.progress import Progress
-from visdiff_local.types import Example, ImageRef, ImageTable, RunResult
+from visdiff_local.types import Example, ImageRef, RunResult
 
 THUMBNAILS = "thumbnails"
 SIDE = 224

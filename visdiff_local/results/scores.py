@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from visdiff_local.errors import InputError
+from visdiff_local.images.table import ImageTable
 from visdiff_local.protocols import FloatArray
 from visdiff_local.system import foreign
 from visdiff_local.system.files import replaced
 from visdiff_local.system.foreign import ForeignError
-from visdiff_local.types import ImageTable
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.separation import LEVEL
+from visdiff_local.stats.interval import LEVEL
 from visdiff_local.stats.ties import FloatArray
 
 _CELLS_AT_ONCE = 1 << 22

@@ -13,9 +13,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from visdiff_local.stats.design import Design
+from visdiff_local.stats.interval import logit_interval
+from visdiff_local.stats.measured import FEW
 from visdiff_local.stats.multiplicity import benjamini_hochberg
-from visdiff_local.stats.null import gaussian_p
-from visdiff_local.stats.separation import separation
+from visdiff_local.stats.null import smallest_p
+from visdiff_local.stats.rare import TwoValued, two_valued_p
+from visdiff_local.stats.separation import (
+    delong_steadied,
+    larger_tail,
+    null_variance_of,
+    satterthwaite,
+)
+from visdiff_local.stats.shrinkage import shrunken
+from visdiff_local.stats.statistics import TestStatistics
 from visdiff_local.stats.ties import (
     CELLS_AT_ONCE,
     FloatArray,
@@ -23,7 +34,7 @@ from visdiff_local.stats.ties import (
     checked_labels,
     refuse_nan,
 )
-from visdiff_local.stats.two_sample import TestStatistics
+from visdiff_local.stats.two_sample import test
 
 SAMPLE = 20_000
 """Images on which the rank correlation of the hypotheses is estimated."""
@@ -121,16 +132,52 @@ def compare_counts(
     Args:
         correlation: (M, M) rank correlation of the hypotheses, for the Gaussian p_global.
     """
-    parts, spreads = [], []
-    for groups in _counted(counts_a, counts_b):
-        parts.append(separation(groups))
-        spreads.append(_null_variance(groups))
-    if not parts:
+    blocks = list(_counted(counts_a, counts_b))
+    if not blocks:
         return TestStatistics(np.zeros(0), np.zeros((0, 2)), np.zeros(0), np.zeros(0), 1.0)
-    area, ci, p = (np.concatenate(column) for column in zip(*parts, strict=True))
-    sd = np.sqrt(np.concatenate(spreads))
-    p_global = gaussian_p(float(area.max()), correlation * np.outer(sd, sd), rng)
-    return TestStatistics(area, ci, p, benjamini_hochberg(p), p_global)
+    sizes = blocks[0].n_a, blocks[0].n_b
+    parts = [_of_groups(groups) for groups in blocks]
+    area, se, df, p, minority = (np.concatenate(part) for part in zip(*parts, strict=True))
+    binary = TwoValued.joined([TwoValued.of(groups) for groups in blocks])
+    if min(sizes) < FEW:
+        rows = zip(counts_a, counts_b, strict=True)
+        p = np.array([_counted_one_by_one(a, b, rng) for a, b in rows])
+    p = np.where((minority < FEW) | (min(sizes) < FEW), two_valued_p(binary, p), p)
+    ci = logit_interval(area, se, df, sizes)
+    return TestStatistics(
+        auroc=area,
+        ci=ci,
+        p_value=p,
+        q_value=benjamini_hochberg(p),
+        p_global=smallest_p(p, correlation, rng),
+        auroc_shrunk=shrunken(area, ci),
+        se=se,
+        df=df,
+        correlation=correlation,
+    )
+
+
+def _of_groups(
+    groups: TieGroups,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """AUROC, standard error, degrees of freedom, p by the tails, images of a rarer score."""
+    se, df = satterthwaite(*delong_steadied(groups), groups.n_a, groups.n_b)
+    continuity = 0.5 / (groups.n_a * groups.n_b)
+    p = larger_tail(groups.auroc, null_variance_of(groups), se, df, continuity)
+    commonest = np.maximum.reduceat(groups.a + groups.b, groups.first)
+    return groups.auroc, se, df, p, groups.n_a + groups.n_b - commonest
+
+
+def _counted_one_by_one(
+    counts_a: npt.NDArray[np.integer[Any]],
+    counts_b: npt.NDArray[np.integer[Any]],
+    rng: np.random.Generator,
+) -> float:
+    """p of one hypothesis where a set is small: by relabelling, from counts (K,)."""
+    both = np.stack([counts_a, counts_b], axis=1).reshape(-1)
+    codes = np.repeat(np.arange(len(both)) // 2, both).astype(np.float32)
+    labels = np.repeat(np.arange(len(both)) % 2 == 0, both)
+    return float(test(codes, Design(labels), rng=rng).p_value[0])
 
 
 def _counted(
@@ -153,15 +200,6 @@ def _counted(
             n_a=int(a[0].sum()),
             n_b=int(b[0].sum()),
         )
-
-
-def _null_variance(groups: TieGroups) -> FloatArray:
-    """Variance of each AUROC under permuted labels: (M,), the diagonal of ``null_covariance``."""
-    n = groups.n_a + groups.n_b
-    sizes = groups.a + groups.b
-    ranks = 2 * (groups.a_below + groups.b_below) + sizes - n
-    squares = groups.per_hypothesis(sizes * ranks**2)
-    return squares / (4.0 * groups.n_a * groups.n_b * n * (n - 1.0))
 
 
 def _codes(scores: Half) -> Codes:

@@ -19,3 +19,10 @@ def upper_tail(z: FloatArray) -> FloatArray:
 def quantile(p: float) -> float:
     """z with P(Z ≤ z) = p, for p between 0 and 1, both excluded."""
     return NormalDist().inv_cdf(p)
+
+
+def quantile_upper(p: float) -> float:
+    """z with P(Z ≥ z) = p, accurate for tiny p too; infinite at 0 and 1."""
+    if p <= 0 or p >= 1:
+        return math.inf if p <= 0 else -math.inf
+    return -NormalDist().inv_cdf(p) if p > 1e-300 else 38.0

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from visdiff_local.stats import normal
-from visdiff_local.stats.separation import Z, hanley_mcneil_variance
+from visdiff_local.stats.interval import hanley_mcneil_variance
+from visdiff_local.stats.separation import Z
 
 
 def min_detectable_auroc(

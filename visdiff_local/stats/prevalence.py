@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.separation import Z
+from visdiff_local.stats.interval import wilson
 from visdiff_local.stats.ties import FloatArray, checked, refuse_nan
 
 
@@ -43,14 +43,3 @@ def prevalence(scores: npt.ArrayLike, threshold: npt.ArrayLike) -> tuple[FloatAr
     refuse_nan(matrix)
     reached = (matrix >= np.asarray(threshold, np.float64).reshape(-1, 1)).sum(axis=1)
     return reached / matrix.shape[1], wilson(reached, matrix.shape[1])
-
-
-def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike) -> FloatArray:
-    """Wilson's 95% score interval of a share: (..., 2). Successes may be halves (ties)."""
-    k, n = np.asarray(successes, np.float64), np.asarray(trials, np.float64)
-    centre = (k + Z**2 / 2) / (n + Z**2)
-    half = Z / (n + Z**2) * np.sqrt(k * (n - k) / n + Z**2 / 4)
-    low = np.where(k == 0, 0.0, centre - half)  # exactly, whatever the rounding
-    high = np.where(k == n, 1.0, centre + half)
-    bounds: FloatArray = np.stack([low, high], axis=-1).clip(0.0, 1.0)
-    return bounds

@@ -6,15 +6,18 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from visdiff_local.stats.interval import LEVEL, logit_interval
 from visdiff_local.stats.normal import quantile, upper_tail
+from visdiff_local.stats.student import t_tail
 from visdiff_local.stats.ties import FloatArray, TieGroups, checked, each_block
-
-LEVEL = 0.95
-"""Coverage of every interval of this package."""
 
 Alternative = Literal["greater", "two-sided"]
 
 Z = quantile(0.5 + LEVEL / 2)
+"""Half-width of a 95% interval in standard errors."""
+
+PRIOR_IMAGES = 2
+"""Images' worth of belief in Hanley & McNeil's variance: see :func:`steadied`."""
 
 EXACT_WORK = 1_000_000
 """Exact p-values where (n · N)² is at most this, n the smaller set and N both: 22 against 22."""
@@ -58,40 +61,99 @@ def separation(groups: TieGroups) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 def delong_variance(groups: TieGroups) -> FloatArray:
     """Variance of the AUROC (M,): DeLong et al. 1988, for two sets; NaN for a set of one."""
+    over_a, over_b = delong_parts(groups)
+    return np.asarray(over_a + over_b)
+
+
+def delong_parts(groups: TieGroups) -> tuple[FloatArray, FloatArray]:
+    """What A's images, and B's, add to DeLong's variance: (M,) each; NaN for a set of one."""
     n_a, n_b = groups.n_a, groups.n_b
     if min(n_a, n_b) == 1:
-        return np.full(len(groups.first), np.nan)
+        return np.full(len(groups.first), np.nan), np.full(len(groups.first), np.nan)
     # Placements, 2n · (share of the other set that an image beats − ½): whole numbers.
     mean = 2 * groups.auroc - 1
     squares_a = groups.per_hypothesis(groups.a * groups.beats_b**2) / (n_a * float(n_b) ** 2)
     squares_b = groups.per_hypothesis(groups.b * groups.beaten_by_a**2) / (n_b * float(n_a) ** 2)
     over_a = (squares_a - mean**2) / (4.0 * (n_a - 1))
     over_b = (squares_b - mean**2) / (4.0 * (n_b - 1))
-    variance: FloatArray = np.maximum(over_a + over_b, 0.0)
-    return variance
+    return np.maximum(over_a, 0.0), np.maximum(over_b, 0.0)
+
+
+def steadied(
+    over_a: FloatArray,
+    over_b: FloatArray,
+    area: FloatArray,
+    null_variance: FloatArray,
+    n_a: int,
+    n_b: int,
+) -> tuple[FloatArray, FloatArray]:
+    """The two parts of DeLong's variance (M,), each with what :data:`PRIOR_IMAGES` images more
+    would add whose placements spread as Hanley & McNeil's (1982) model has it at this AUROC.
+
+    Of eight images nearly all above the others, the sample's spread is often next to nothing, and
+    an interval of AUROC .9 covers it in 85 of 100. ``null_variance`` takes the ties into account.
+    """
+    tied = 12.0 * n_a * n_b / (n_a + n_b + 1) * null_variance
+    model = (area / (2 - area) + 2 * area**2 / (1 + area)) / 2 - area**2
+    model = np.maximum(model, 0.0) * np.minimum(tied, 1.0)
+    parts = []
+    for over, n in ((over_a, n_a), (over_b, n_b)):
+        free = n - 1.0
+        parts.append((free * over + PRIOR_IMAGES * model / n) / (free + PRIOR_IMAGES))
+    return np.where(over_a + over_b > 0, parts[0], over_a), np.where(
+        over_a + over_b > 0, parts[1], over_b
+    )
+
+
+def satterthwaite(
+    over_a: FloatArray, over_b: FloatArray, n_a: int, n_b: int
+) -> tuple[FloatArray, FloatArray]:
+    """Standard error (M,), 0 where unknown, and degrees of freedom (M,) of a variance in two parts:
+    Brunner & Munzel 2000."""
+    variance = np.nan_to_num(over_a + over_b)
+    squares = np.nan_to_num(over_a**2 / max(n_a - 1, 1) + over_b**2 / max(n_b - 1, 1))
+    df = np.where(squares > 0, variance**2 / np.where(squares > 0, squares, 1.0), np.inf)
+    return np.sqrt(variance), np.maximum(df, 1.0)
+
+
+def null_variance_of(groups: TieGroups) -> FloatArray:
+    """Variance of each AUROC under permuted labels: (M,), ties as they are."""
+    n = groups.n_a + groups.n_b
+    sizes = groups.a + groups.b
+    ranks = 2 * (groups.a_below + groups.b_below) + sizes - n
+    squares = groups.per_hypothesis(sizes * ranks**2)
+    return np.asarray(squares / (4.0 * groups.n_a * groups.n_b * n * (n - 1.0)))
+
+
+def delong_steadied(groups: TieGroups) -> tuple[FloatArray, FloatArray]:
+    """:func:`steadied` of tie groups."""
+    parts = delong_parts(groups)
+    return steadied(*parts, groups.auroc, null_variance_of(groups), groups.n_a, groups.n_b)
 
 
 def interval(groups: TieGroups) -> FloatArray:
-    """95% interval of the AUROC: (M, 2), within [0, 1].
+    """95% interval of the AUROC: (M, 2), within [0, 1]; see :mod:`interval`."""
+    se, df = satterthwaite(*delong_steadied(groups), groups.n_a, groups.n_b)
+    return logit_interval(groups.auroc, se, df, (groups.n_a, groups.n_b))
 
-    DeLong's variance on the logit scale (Qin & Hotilovac 2008, "LT"), which covers better than the
-    symmetric interval near 0 and 1. At the edges, where the sets are apart altogether or DeLong's
-    variance is zero or unknown (one image, a constant score): Newcombe 2006, method 5, the score
-    interval with the Hanley–McNeil variance; its bound stays away from the edge by what the set
-    sizes allow.
-    """
-    area, variance = groups.auroc, delong_variance(groups)
-    usable = (area > 0) & (area < 1) & (variance > 0)
-    inner = np.where(usable, area, 0.5)
-    half = Z * np.sqrt(np.where(usable, variance, 0.0)) / (inner * (1 - inner))
-    logit = np.log(inner / (1 - inner))[:, None] + half[:, None] * np.array([-1.0, 1.0])
-    with np.errstate(over="ignore"):  # exp(−logit) is infinite where the bound is 0
-        bounds = 1 / (1 + np.exp(-logit))
-    edge = ~usable
-    if edge.any():
-        bounds[edge] = _score_interval(area[edge], groups.n_a, groups.n_b)
-    ordered: FloatArray = bounds
-    return ordered
+
+def larger_tail(
+    area: FloatArray,
+    null_variance: FloatArray,
+    se: FloatArray,
+    df: FloatArray,
+    continuity: float = 0.0,
+) -> FloatArray:
+    """One-sided p (M,) for numerous images: the larger of the normal tail by the variance of
+    relabelling (Mann & Whitney's, less ``continuity``) and Student's by DeLong's error ``se``,
+    which is right where the sets differ in spread alone (Brunner & Munzel 2000). 1 for a constant
+    score."""
+    null_sd = np.sqrt(null_variance)
+    varies = null_sd > 1e-12
+    normal = upper_tail((area - 0.5 - continuity) / np.where(varies, null_sd, 1.0))
+    known = se > 0
+    student = t_tail((area - 0.5) / np.where(known, se, 1.0), df)
+    return np.where(varies, np.where(known, np.maximum(normal, student), normal), 1.0)
 
 
 def p_values(groups: TieGroups) -> FloatArray:
@@ -117,31 +179,6 @@ def _ties(groups: TieGroups) -> FloatArray:
         return np.zeros(len(groups.first))
     sizes = groups.a + groups.b
     return groups.per_hypothesis(sizes * (sizes * sizes - 1))
-
-
-def hanley_mcneil_variance(area: FloatArray, n_a: int, n_b: int) -> FloatArray:
-    """Hanley & McNeil 1982, with both sizes replaced by their mean (Newcombe 2006, method 5)."""
-    spare = (n_a + n_b) / 2 - 1
-    return (
-        area
-        * (1 - area)
-        / (n_a * n_b)
-        * (1 + spare * (1 - area) / (2 - area) + spare * area / (1 + area))
-    )
-
-
-def _score_interval(area: FloatArray, n_a: int, n_b: int) -> FloatArray:
-    """The areas θ with |θ − area| ≤ z·sd(θ): (M, 2), by bisection."""
-    bounds = np.empty((len(area), 2))
-    for side, outer in enumerate((0.0, 1.0)):
-        outside, inside = np.full_like(area, outer), area.copy()
-        for _ in range(60):
-            middle = (outside + inside) / 2
-            covered = np.abs(middle - area) <= Z * np.sqrt(hanley_mcneil_variance(middle, n_a, n_b))
-            inside = np.where(covered, middle, inside)
-            outside = np.where(covered, outside, middle)
-        bounds[:, side] = inside
-    return bounds
 
 
 def _exact_p(groups: TieGroups) -> FloatArray:

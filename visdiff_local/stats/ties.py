@@ -115,6 +115,7 @@ def each_block(
     scores: Scores,
     is_a: BoolArray,
     ranks: npt.NDArray[np.float32] | None = None,
+    placements: npt.NDArray[np.float32] | None = None,
 ) -> list[Result]:
     """Sorts scores (M, N), a few rows at a time, and does ``work`` on their tie groups; in order.
 
@@ -123,13 +124,22 @@ def each_block(
     Args:
         ranks: float32 (M, N), filled with 2 · mid-rank − (N + 1): integers centred on zero,
             exact below N = 2²⁴. None when nobody wants them.
+        placements: float32 (M, N), filled likewise with 2 · k − (size of the other set): k counts
+            for an image of A those of B below it, for one of B those of A above it, ties half.
     """
     rows = max(1, CELLS_AT_ONCE // len(is_a))
     starts = range(0, len(scores), rows)
 
     def one(start: int) -> Result:
         block = slice(start, start + rows)
-        return work(_grouped(scores[block], is_a, None if ranks is None else ranks[block]))
+        return work(
+            _grouped(
+                scores[block],
+                is_a,
+                None if ranks is None else ranks[block],
+                None if placements is None else placements[block],
+            )
+        )
 
     if len(starts) < 2:
         return [one(start) for start in starts]
@@ -144,7 +154,12 @@ def centred_ranks(scores: Scores) -> npt.NDArray[np.float32]:
     return ranks
 
 
-def _grouped(scores: Scores, is_a: BoolArray, ranks: npt.NDArray[np.float32] | None) -> TieGroups:
+def _grouped(
+    scores: Scores,
+    is_a: BoolArray,
+    ranks: npt.NDArray[np.float32] | None,
+    placements: npt.NDArray[np.float32] | None,
+) -> TieGroups:
     m, n = scores.shape
     if scores.dtype == np.float16:  # float32 holds every float16, and sorts much faster
         scores = scores.astype(np.float32)
@@ -165,7 +180,7 @@ def _grouped(scores: Scores, is_a: BoolArray, ranks: npt.NDArray[np.float32] | N
         tied = len(last) < m * n
         ranks.reshape(-1)[place] = np.repeat(doubled, sizes) if tied else doubled
     n_a = int(is_a.sum())
-    return TieGroups(
+    groups = TieGroups(
         a=a.astype(np.float64),
         b=(sizes - a).astype(np.float64),
         a_below=(a_upto - a).astype(np.float64),
@@ -174,6 +189,14 @@ def _grouped(scores: Scores, is_a: BoolArray, ranks: npt.NDArray[np.float32] | N
         n_a=n_a,
         n_b=n - n_a,
     )
+    if placements is not None:
+        each = np.where(
+            is_a[place % n],
+            np.repeat(groups.beats_b, sizes),
+            np.repeat(groups.beaten_by_a, sizes),
+        )
+        placements.reshape(-1)[place] = each
+    return groups
 
 
 def _steps(upto: npt.NDArray[Any], first: IntArray) -> npt.NDArray[Any]:

@@ -1,6 +1,6 @@
 """What can be claimed of a hypothesis, given its statistics and those of all the others."""
 
-from visdiff_local.stats.two_sample import TestStatistics
+from visdiff_local.stats.statistics import TestStatistics
 from visdiff_local.types import Verdict
 
 EFFECT_FLOOR = 0.55

@@ -21,6 +21,7 @@ from visdiff_local.store.disk import write_atomically
 from visdiff_local.store.files import facts_as_text, facts_of_text
 from visdiff_local.store.keys import SCHEMA
 from visdiff_local.store.shards import HalfArray
+from visdiff_local.system import foreign
 from visdiff_local.types import Stamp
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Recipe:
     @classmethod
     def from_json(cls, text: str | bytes) -> "Recipe":
         """Raises ValueError, TypeError or KeyError where it is none."""
-        fields = json.loads(text)
+        fields = foreign.json_object(text)
         recipe = cls(**{**fields, "questions": tuple(fields["questions"])})
         texts = [recipe.measured, recipe.embedder, recipe.captioner, recipe.caption_prompt]
         if not all(isinstance(text, str) for text in (*texts, recipe.vlm, *recipe.questions)):

@@ -67,24 +67,67 @@ def draw(
 
 
 def draw_pairs(
-    pairs: Sequence[tuple[ImageRef, ImageRef]],
+    a: Sequence[ImageRef],
+    b: Sequence[ImageRef],
+    pair_a: Indices,
+    pair_b: Indices,
     *,
     size: int,
     rounds: int,
     rng: np.random.Generator,
 ) -> list[Sample]:
-    """Samples of images that belong together, aligned in both tuples.
+    """Samples of images that belong together, aligned in both tuples: one image a side of an id.
 
-    Raises:
-        UsageError: no image of A has a partner in B.
+    Args:
+        pair_a: (n_a,) what each image is paired by, as a code; -1 where it has no partner.
+        pair_b: (n_b,) likewise.
     """
-    if not pairs:
-        raise UsageError("no image of A is paired with one of B; check the column of --paired-by")
+    ids = np.intersect1d(pair_a[pair_a >= 0], pair_b[pair_b >= 0])
     samples = []
     for _ in range(rounds):
-        chosen = [pairs[i] for i in _some(len(pairs), size, rng)]
-        samples.append(Sample(tuple(x for x, _ in chosen), tuple(y for _, y in chosen)))
+        chosen = ids[_some(len(ids), size, rng)]
+        samples.append(
+            Sample(
+                tuple(a[rng.choice(np.flatnonzero(pair_a == one))] for one in chosen),
+                tuple(b[rng.choice(np.flatnonzero(pair_b == one))] for one in chosen),
+            )
+        )
     return samples
+
+
+def draw_within(
+    a: Sequence[ImageRef],
+    b: Sequence[ImageRef],
+    stratum_a: Indices,
+    stratum_b: Indices,
+    *,
+    size: int,
+    rounds: int,
+    rng: np.random.Generator,
+) -> list[Sample]:
+    """Samples with as many images of each stratum from A as from B: the strata themselves, whose
+    mix may differ between the sets, cannot be seen in them.
+
+    Strata have the weights that they have in the test (van Elteren 1960), as far as images go.
+
+    Args:
+        stratum_a: (n_a,) codes; -1 where an image has none.
+        stratum_b: (n_b,) likewise.
+    """
+    common = np.intersect1d(stratum_a[stratum_a >= 0], stratum_b[stratum_b >= 0])
+    counts = [np.array([(side == one).sum() for one in common]) for side in (stratum_a, stratum_b)]
+    weights = counts[0] * counts[1] / (counts[0] + counts[1])
+    wanted = np.minimum(rng.multinomial(size, weights / weights.sum()), np.minimum(*counts))
+    wanted = np.maximum(wanted, 1) if wanted.sum() == 0 else wanted
+
+    def drawn(refs: Sequence[ImageRef], strata: Indices) -> tuple[ImageRef, ...]:
+        chosen = [
+            rng.permutation(np.flatnonzero(strata == one))[:n]
+            for one, n in zip(common, wanted, strict=True)
+        ]
+        return tuple(refs[i] for i in np.concatenate(chosen))
+
+    return [Sample(drawn(a, stratum_a), drawn(b, stratum_b)) for _ in range(rounds)]
 
 
 def probe_scores(

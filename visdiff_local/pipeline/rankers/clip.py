@@ -16,6 +16,16 @@ HALF_ABOVE = PERMUTE_UP_TO
 """Cosines of more images than this are kept in half precision, and their statistics counted."""
 
 
+def text_vectors(texts: Sequence[str], embedder: Embedder, family: str) -> FloatArray:
+    """Unit vectors (M, d), each the mean of the text's embedding over the prompt templates."""
+    wordings = [prompts.render("clip", family, hypothesis=text).splitlines() for text in texts]
+    flat = [wording for each in wordings for wording in each]
+    vectors = embedder.embed_texts(flat).reshape(len(texts), -1, embedder.dimension).mean(axis=1)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    unit: FloatArray = vectors
+    return unit
+
+
 def clip(
     texts: Sequence[str],
     images: Sequence[ImageRef],
@@ -29,10 +39,7 @@ def clip(
     :data:`HALF_ABOVE` images the scores are float16, which resolves a cosine of 0.25 to 2e-4: a
     hundredth of how much images differ, at half the memory and with no sorting later.
     """
-    wordings = [prompts.render("clip", family, hypothesis=text).splitlines() for text in texts]
-    flat = [wording for each in wordings for wording in each]
-    vectors = embedder.embed_texts(flat).reshape(len(texts), -1, embedder.dimension).mean(axis=1)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    vectors = text_vectors(texts, embedder, family)
     precision = np.float16 if len(images) > HALF_ABOVE else np.float32
     scores = np.empty((len(texts), len(images)), dtype=precision)
     for start in range(0, len(images), IMAGES_AT_ONCE):

@@ -5,13 +5,13 @@ They combine as an ensemble (``clip+vqa``) or a cascade (``clip>vqa``). Yes and 
 token probabilities, never from text.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from visdiff_local import stats
 from visdiff_local.protocols import FloatArray
 from visdiff_local.types import Hypothesis, ImageRef
 
@@ -28,38 +28,16 @@ class Images:
 
     refs: tuple[ImageRef, ...]
     is_a: BoolArray
-    pairs: tuple[str | None, ...] = ()
-    """(N,) what each image is paired by, the same in A and in B; empty where nothing is paired."""
+    sampled: stats.Design | None = None
+    """How they belong together; None: each is independent of the others."""
 
     @classmethod
-    def of(
-        cls, a: Sequence[ImageRef], b: Sequence[ImageRef], pairs: "Pairs | None" = None
-    ) -> "Images":
-        labels = () if pairs is None else (*pairs.of_a(a), *pairs.of_b(b))
-        return cls((*a, *b), np.arange(len(a) + len(b)) < len(a), labels)
-
-
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """The values of the column of ``--paired-by``, by image id, for each set."""
-
-    a: Mapping[str, str]
-    b: Mapping[str, str]
-
-    def of_a(self, refs: Sequence[ImageRef]) -> list[str | None]:
-        return [self.a.get(ref.id) for ref in refs]
-
-    def of_b(self, refs: Sequence[ImageRef]) -> list[str | None]:
-        return [self.b.get(ref.id) for ref in refs]
+    def of(cls, a: Sequence[ImageRef], b: Sequence[ImageRef]) -> "Images":
+        return cls((*a, *b), np.arange(len(a) + len(b)) < len(a))
 
     @property
-    def groups(self) -> list[list[str]]:
-        """Ids that belong together, across both sets."""
-        found: dict[str, list[str]] = defaultdict(list)
-        for side in (self.a, self.b):
-            for id_, label in side.items():
-                found[label].append(id_)
-        return list(found.values())
+    def design(self) -> stats.Design:
+        return self.sampled or stats.Design(self.is_a)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

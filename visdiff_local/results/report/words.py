@@ -8,6 +8,8 @@ from visdiff_local.types import MeasuredDifference, RunResult, ScoredHypothesis
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NOTHING = "–"
+MOSTLY_EXPLAINED = 0.9
+"""The share from which nothing is said to be left."""
 
 
 def fixed(value: float | None, digits: int = 2) -> str:
@@ -70,9 +72,14 @@ def setting(value: Any) -> str:
 
 def headline(result: RunResult) -> str:
     """The answer in a few words."""
-    if result.summary.conclusion == "differences found":
-        return f"{set_name(result, 'a')} and {set_name(result, 'b')} differ"
-    return "No difference found"
+    a, b = set_name(result, "a"), set_name(result, "b")
+    return {
+        "differences found": f"{a} and {b} differ",
+        "differ, unexplained": f"{a} and {b} differ, and no confirmed text says how",
+        "no difference found": "No difference found",
+        "nothing tested": "Nothing was tested",
+        "not to be believed": "This result is not to be believed",
+    }[result.summary.conclusion]
 
 
 def lead(result: RunResult) -> list[str]:
@@ -83,8 +90,82 @@ def lead(result: RunResult) -> list[str]:
     sentences.append(_tally(result, len(found)))
     if not result.differences:
         sentences.extend(f"Measured: {item.attribute}, {item.note}." for item in _noted(result)[:3])
-    if result.summary.conclusion == "no difference found":
-        sentences.extend(_limits(result))
+    return [*sentences, *reasons(result)]
+
+
+def reasons(result: RunResult) -> list[str]:
+    """Why the conclusion is what it is, each number with what it means.
+
+    A p is how often chance alone would do as much. It is never how likely it is that the sets do
+    not differ: that would take knowing how likely it was before.
+    """
+    summary = result.summary
+    sentences: list[str] = []
+    if summary.conclusion == "nothing tested":
+        return sentences
+    if summary.p_global is not None:
+        sentences.append(
+            "If labels meant nothing, a text as good as the best one here would turn up with "
+            f"probability {probability(summary.p_global)}."
+        )
+    if summary.conclusion == "differ, unexplained":
+        sentences.append(_unexplained(result))
+    if summary.conclusion == "no difference found":
+        sentences += _limits(result)
+    if summary.explained is not None:
+        sentences.append(_explained(summary.explained))
+    return sentences
+
+
+def _unexplained(result: RunResult) -> str:
+    p = result.summary.p_any
+    alpha = float(result.run.config.get("alpha", 0.05))
+    if p is None or p > alpha:
+        return (
+            "Some text does tell the sets apart, but too weakly, or without showing in the "
+            "images, to be confirmed."
+        )
+    return (
+        f"The images themselves differ (a test without any text: p {probability(p)}): try more "
+        "--rounds, --sampling discriminative, or --proposer caption,keyword."
+    )
+
+
+def _explained(share: float) -> str:
+    if share >= MOSTLY_EXPLAINED:
+        return f"The confirmed texts explain {percent(share)} of how the sets differ."
+    return (
+        f"The confirmed texts explain {percent(share)} of how the sets differ; more is there: try "
+        "--rounds 6 --sampling discriminative."
+    )
+
+
+def design(result: RunResult) -> list[str]:
+    """How the images were counted and compared, where that is not one by one."""
+    given = result.summary.design
+    sentences = []
+    if given.clusters_a is not None and given.clusters_b is not None:
+        alike = "" if given.icc is None else f", intra-class correlation {fixed(given.icc)}"
+        sentences.append(
+            f"Images that belong together ({given.cluster_by}) count as one: "
+            f"{count(given.clusters_a, 'cluster')} in A, {given.clusters_b:,} in B{alike}."
+        )
+    if given.within is not None:
+        sentences.append(
+            f"Compared within {given.within} only ({count(given.strata or 0, 'stratum')})."
+            if given.strata == 1
+            else f"Compared within {given.within} only ({given.strata} strata)."
+        )
+    if given.paired_by is not None:
+        sentences.append(f"Paired by {given.paired_by}: one statistic an id.")
+    if given.looks > 1:
+        sentences.append(f"This is run {given.looks} on these very images.")
+    smallest = result.summary.min_detectable_auroc
+    if result.summary.conclusion == "differences found" and not _missing(smallest):
+        sentences.append(
+            "Smallest AUROC that these images would have shown four times in five: "
+            f"{fixed(smallest)}."
+        )
     return sentences
 
 
@@ -140,8 +221,8 @@ def _limits(result: RunResult) -> list[str]:
     if smallest >= 1:
         return ["Sets this small could not have shown any difference, however clear."]
     return [
-        f"Sets of these sizes could have shown a difference with an AUROC of {smallest:.2f} or "
-        "more (four times in five); a smaller one may exist and go unseen."
+        f"A difference with an AUROC of {smallest:.2f} or more would have been detected four "
+        "times in five; a smaller one may exist and go unseen."
     ]
 
 

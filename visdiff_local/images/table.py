@@ -1,0 +1,27 @@
+"""All images of a run, column by column: what ``images.parquet`` holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextScores:
+    """What a ranker said of one text, for every image: ``values`` float (N,), NaN: no answer."""
+
+    text: str
+    kind: Literal["cosine", "p_yes", "rank"]
+    """A cosine of CLIP, P(yes) of a model that answers questions, or an ensemble's mean rank."""
+    values: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageTable:
+    """All images of a run or comparison, column by column; ``images.parquet`` is this, written
+    down. Every column has N values; None, or NaN in a column of numbers, where there is none."""
+
+    facts: Mapping[str, Sequence[Any]]
+    """Who each image is and what it was used for; see :mod:`visdiff_local.results.scores`."""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """What was measured: float (N,) by attribute."""
+    texts: tuple[TextScores, ...] = ()
