@@ -68,6 +68,19 @@ class RunConfig(BaseModel):
     where_a: str | None = None
     """Which rows of the table are A: a ``group_name``, or a condition on the columns."""
     where_b: str | None = None
+    path_column: str | None = None
+    """The table's column of paths or bytes, where it has no usual name."""
+    caption_column: str | None = None
+    crops: bool = False
+    """One image a box, of a COCO file."""
+    every: float = Field(default=1.0, gt=0)
+    """Seconds between the frames of a video."""
+    frames: Literal["first", "all"] = "first"
+    """Of files with several pages, slices or frames."""
+    bands: tuple[int, ...] = ()
+    """Of images with many bands: one, or three as red, green and blue; from 0."""
+    max_images: int | None = Field(default=None, ge=1)
+    """At most so many a set, drawn by the seed."""
     paired_by: str | None = None
     """A column whose value pairs an image of A with one of B."""
     cluster_by: str | None = None
@@ -159,6 +172,19 @@ class RunConfig(BaseModel):
                 'a cascade such as "clip>vqa" or an ensemble such as "clip+vqa"'
             )
         return value
+
+    @field_validator("bands", mode="before")
+    @classmethod
+    def _split_bands(cls, value: object) -> object:
+        bands = value
+        if isinstance(value, str):
+            parts = [part.strip() for part in value.split(",") if part.strip()]
+            bands = tuple(int(part) for part in parts if part.isdecimal())
+            if len(bands) != len(parts):
+                bands = (0, 0)
+        if not isinstance(bands, list | tuple) or len(bands) not in (0, 1, 3):
+            raise ValueError("type one band or three, from 0, such as 0 or 3,2,1")
+        return tuple(bands)
 
     @field_validator("window")
     @classmethod

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from visdiff_local.config import RunConfig
-from visdiff_local.images import ImageSet
+from visdiff_local.images import ImageSet, Options
 from visdiff_local.images.table import ImageTable
 from visdiff_local.models.planning import throughput
 from visdiff_local.models.planning.plan import fits_here
@@ -53,11 +53,25 @@ def configured(**options: Any) -> RunConfig:
     return RunConfig.checked(**options)
 
 
+def listing(config: RunConfig) -> Options:
+    """How the configuration wants sources listed."""
+    return Options(
+        path_column=config.path_column,
+        caption_column=config.caption_column,
+        crops=config.crops,
+        every=config.every,
+        frames=config.frames,
+        bands=config.bands,
+        max_images=config.max_images,
+        seed=config.seed,
+    )
+
+
 def image_sets(config: RunConfig) -> tuple[ImageSet, ImageSet]:
     """A and B as the configuration names them; their files are listed, not read."""
     return (
-        ImageSet.open(config.a, config.where_a),
-        ImageSet.open(config.b, config.where_b),
+        ImageSet.open(config.a, config.where_a, listing(config)),
+        ImageSet.open(config.b, config.where_b, listing(config)),
     )
 
 

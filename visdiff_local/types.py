@@ -1,5 +1,6 @@
 """The vocabulary: each value that flows from one stage to the next. Frozen; tuples, not lists."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite, nan
@@ -56,6 +57,9 @@ class Locator(Protocol):
 
     def stamp(self) -> Stamp:
         """Size and age, without reading."""
+
+    def order(self) -> tuple[str, int]:
+        """File and place in it: images are read faster in this order."""
 
 
 class Window(NamedTuple):
@@ -221,6 +225,10 @@ class MeasuredDifference:
     note: str = ""
 
 
+AGAIN = "the same bytes"
+"""How the reason begins of a file whose bytes are those of another file of the set."""
+
+
 @dataclass(frozen=True, slots=True)
 class SetSummary:
     """One side of ``run.json``'s ``sets``."""
@@ -232,6 +240,26 @@ class SetSummary:
     skipped: tuple[Skipped, ...] = ()
     preview: tuple[Example, ...] = ()
     """A few images, evenly spread over the set, to see it at a glance; their score is 0."""
+    ignored: int = 0
+    """Files that are no images."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Images that were not looked at, by reason."""
+
+    @property
+    def files(self) -> dict[str, int]:
+        """The account of files: used, the same bytes again, unusable by reason, left out."""
+        reasons = Counter(
+            AGAIN if one.reason.startswith((AGAIN, "listed twice")) else one.reason
+            for one in self.skipped
+        )
+        again = reasons.pop(AGAIN, 0)
+        return {
+            "used": self.n,
+            AGAIN: again,
+            **dict(reasons.most_common()),
+            **self.left_out,
+            "not images": self.ignored,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def _two_sets(sources: tuple[str, ...], options: dict[str, Any]) -> tuple[str, s
     table = options["where_a"] is not None or options["where_b"] is not None
     if table and len(sources) == 1:
         return sources[0], sources[0]
-    if not table and len(sources) == 2:
+    if len(sources) == 2:
         return sources[0], sources[1]
     if len(sources) == 1:
         raise UsageError(

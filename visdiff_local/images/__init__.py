@@ -19,6 +19,7 @@ from visdiff_local.images.reading import (
     read_sets,
     shared_ids,
 )
+from visdiff_local.images.sources.base import Options
 from visdiff_local.images.sources.open import ImageSet
 from visdiff_local.system.threads import default_workers
 from visdiff_local.types import Locator, Stamp
@@ -40,6 +41,7 @@ __all__ = [
     "Locator",
     "Measured",
     "Memory",
+    "Options",
     "ReadSet",
     "Stamp",
     "UnreadableImageError",

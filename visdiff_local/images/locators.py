@@ -31,24 +31,28 @@ class File:
 
     @property
     def name(self) -> str:
-        return shown(self.path)
+        return f"{shown(self.path)} [{self.part}]" if self.part else shown(self.path)
 
     def read(self) -> bytes:
-        with _readable():
+        with readable():
             facts = _plain(self.path)
             if facts.st_size > MAX_BYTES:
                 raise UnreadableImageError(f"larger than {MAX_BYTES >> 30} GiB")
             return self.path.read_bytes()
 
     def open(self) -> BinaryIO:
-        with _readable():
+        with readable():
             _plain(self.path)
             return self.path.open("rb")
 
     def stamp(self) -> Stamp:
-        with _readable():
+        with readable():
             facts = self.path.stat()
-            return Stamp(os.fspath(self.path), facts.st_size, facts.st_mtime_ns)
+        behind = f"#{self.part}" if self.part else ""
+        return Stamp(os.fspath(self.path) + behind, facts.st_size, facts.st_mtime_ns)
+
+    def order(self) -> tuple[str, int]:
+        return os.fspath(self.path), 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,12 @@ class Memory:
         # A name says nothing of content that was never a file: the digest does.
         return Stamp(f"memory:{hashlib.sha256(self.content).hexdigest()}", len(self.content), 0)
 
+    def order(self) -> tuple[str, int]:
+        return "", 0
+
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def readable() -> Iterator[None]:
     """What the system says of a file that cannot be read, in a few words."""
     try:
         yield

@@ -252,7 +252,7 @@ class _Reader:
 
     def _video_hash(self, at: Locator, stamp: Stamp) -> str:
         """Of the whole video, once for all of its frames."""
-        key = (stamp.path.partition("#")[0], stamp.size, stamp.mtime_ns)
+        key = (stamp.path.removesuffix(f"#{at.part}"), stamp.size, stamp.mtime_ns)
         if key not in self._hashes:
             with at.open() as stream:
                 self._hashes[key] = hashlib.file_digest(cast(Any, stream), "sha256").hexdigest()

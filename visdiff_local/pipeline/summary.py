@@ -19,7 +19,16 @@ def of_set(source: ImageSet, of_a: bool, folds: Sequence[Fold]) -> SetSummary:
     step = max(1, len(source.images) / PREVIEW)
     places = sorted({int(step * i) for i in range(min(PREVIEW, len(source.images)))})
     preview = tuple(Example.of(source.images[i], 0.0) for i in places)
-    return SetSummary(source.name, len(source.images), explore, validate, source.skipped, preview)
+    return SetSummary(
+        source.name,
+        len(source.images),
+        explore,
+        validate,
+        source.skipped,
+        preview,
+        source.ignored,
+        source.left_out,
+    )
 
 
 def duplicates(sets: Sets) -> tuple[Duplicates, ...]:

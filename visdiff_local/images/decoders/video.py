@@ -55,7 +55,7 @@ def frame(at: Locator, seconds: float) -> Image.Image:
 
 def _key(at: Locator) -> tuple[object, ...]:
     stamp = at.stamp()
-    return (stamp.path.partition("#")[0], stamp.size, stamp.mtime_ns)
+    return (stamp.path.removesuffix(f"#{at.part}"), stamp.size, stamp.mtime_ns)
 
 
 class _Open:

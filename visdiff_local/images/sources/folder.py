@@ -1,50 +1,121 @@
-"""Folders and globs: which of their files are listed as images, in which order."""
+"""Folders and globs: which of their files are listed as images, and what is left out."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from visdiff_local.images.names import natural_key, shown
+from visdiff_local.images.covariates import FOLDER
+from visdiff_local.images.decoders.video import SUFFIXES as VIDEOS
+from visdiff_local.images.locators import File
+from visdiff_local.images.names import absolute, natural_key, shown
+from visdiff_local.images.sources.base import Columns, Source
 from visdiff_local.system import run_folders
 from visdiff_local.types import Skipped
 
 SUFFIXES = frozenset(
     (
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".avif"),
-        *(".heic", ".heif", ".tif", ".tiff", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm"),
-        *(".tga", ".ico", ".jp2", ".j2k", ".jpx", ".qoi"),
+        *(".heic", ".heif", ".hif", ".jxl", ".tif", ".tiff", ".bmp", ".dib", ".ppm", ".pgm"),
+        *(".pbm", ".pnm", ".tga", ".ico", ".jp2", ".j2k", ".jpx", ".qoi"),
+        *(".dcm", ".dicom", ".ima", ".nii", ".gz"),
     )
 )
 """What looks like an image; other files of a folder are counted, not listed."""
+IMAGES = SUFFIXES | VIDEOS
+_MADE_BY_OTHERS = frozenset(("@eaDir", "__MACOSX", "__pycache__", "$RECYCLE.BIN"))
+_DICOM_AT, _DICOM = 128, b"DICM"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
-    """The images of a folder in natural order (2 before 10), and what else is there."""
+    """The images of a folder, and what else is there."""
 
-    images: tuple[Path, ...]
-    ignored: int
-    skipped: tuple[Skipped, ...] = ()
+    images: list[Path] = field(default_factory=list)
+    ignored: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
 
-    @classmethod
-    def among(cls, files: list[Path], skipped: list[Skipped]) -> "Found":
-        chosen = sorted((p for p in files if p.suffix.lower() in SUFFIXES), key=natural_key)
-        return cls(tuple(chosen), len(files) - len(chosen), tuple(skipped))
+    def add(self, path: Path) -> None:
+        name = path.name
+        if name.startswith("."):
+            self.left_out["hidden files"] += looks_like_image(path)
+            self.ignored += not looks_like_image(path)
+        elif looks_like_image(path):
+            self.images.append(path)
+        else:
+            self.ignored += 1
+
+
+def looks_like_image(path: Path) -> bool:
+    """By the suffix; a file without one is looked into, for DICOM has none."""
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
+        return path.name.lower().endswith(".nii.gz")
+    if suffix:
+        return suffix in IMAGES
+    try:
+        with path.open("rb") as stream:
+            return path.is_file() and stream.read(_DICOM_AT + 4)[_DICOM_AT:] == _DICOM
+    except OSError:
+        return False
+
+
+def why_left_out(parts: Sequence[str]) -> str:
+    """Why a file below these folders is not looked at; "" where it is."""
+    for name in parts[:-1]:
+        if name in _MADE_BY_OTHERS:
+            return f"in {name} folders"
+        if name.startswith(".") and name not in (".", ".."):
+            return "in hidden folders"
+    return "hidden files" if parts and parts[-1].startswith(".") else ""
 
 
 def listed(folder: Path) -> Found:
-    """All images in a folder and the folders below it."""
-    skipped: list[Skipped] = []
-    return Found.among(list(_walk(folder, skipped)), skipped)
+    """All images in a folder and the folders below it, in natural order (2 before 10)."""
+    found = Found()
+    for path in _walk(folder, found):
+        found.add(path)
+    found.images.sort(key=natural_key)
+    return found
 
 
-def _walk(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
+def among(files: Iterable[Path]) -> Found:
+    """Those of these files that are images."""
+    found = Found()
+    for path in files:
+        found.add(path)
+    found.images.sort(key=natural_key)
+    return found
+
+
+def source(found: Found, folder: Path, where: str, name: str) -> Source:
+    """The images of a folder or a glob, with the folder that each lies in."""
+    paths = [absolute(path) for path in found.images]
+    base = absolute(folder)
+    parents: dict[Path, str] = {}
+    for path in paths:
+        if path.parent not in parents:
+            parents[path.parent] = shown(os.path.relpath(path.parent, base))
+    table = Columns({FOLDER: [parents[path.parent] for path in paths]}, len(paths))
+    return Source(
+        name,
+        where,
+        table,
+        lambda place: File(paths[place]),
+        skipped=tuple(found.skipped),
+        ignored=found.ignored,
+        left_out=dict(found.left_out),
+    )
+
+
+def _walk(folder: Path, found: Found) -> Iterator[Path]:
     """All files below, through links too, each folder once even where links make a ring."""
 
     def refuse(error: OSError) -> None:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        skipped.append(Skipped(shown(error.filename), f"folder cannot be read: {reason}"))
+        found.skipped.append(Skipped(shown(error.filename), f"folder cannot be read: {reason}"))
 
     seen: set[tuple[int, int]] = set()
     for root, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
@@ -53,9 +124,16 @@ def _walk(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add((facts.st_dev, facts.st_ino))
-        if Path(root) != folder and run_folders.is_run_folder(Path(root)):
-            folders.clear()
-            skipped.append(Skipped(shown(root), "a run folder of this program"))
-            continue
-        folders.sort()
+        folders[:] = [name for name in sorted(folders) if not _leaves_out(Path(root, name), found)]
         yield from (Path(root, file) for file in files)
+
+
+def _leaves_out(folder: Path, found: Found) -> bool:
+    """Whether a folder is not gone into; its images are counted."""
+    reason = why_left_out((folder.name, ""))
+    if not reason and run_folders.is_run_folder(folder):
+        reason = "in run folders of this program"
+    if reason:
+        below = (Path(root, f) for root, _, files in os.walk(folder) for f in files)
+        found.left_out[reason] += sum(path.suffix.lower() in IMAGES for path in below)
+    return bool(reason)

@@ -1,21 +1,24 @@
 """Which images make up a set. They are listed here, not read; a row a kind of source."""
 
-import glob
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+import numpy as np
 
 from visdiff_local.errors import InputError
-from visdiff_local.images.covariates import FOLDER, Column, Covariates, no_column
-from visdiff_local.images.locators import File
-from visdiff_local.images.names import absolute, shown
-from visdiff_local.images.sources import folder as folders
-from visdiff_local.images.sources import memory
+from visdiff_local.images.covariates import Column, Covariates, no_column
+from visdiff_local.images.names import shown
+from visdiff_local.images.sources import expand, memory
+from visdiff_local.images.sources import table as tables
+from visdiff_local.images.sources.base import Options, Source
+from visdiff_local.images.sources.choice import chosen
+from visdiff_local.images.sources.kinds import of_folder, of_glob, source_of
 from visdiff_local.types import ImageRef, Skipped
 
-TABLES = frozenset((".csv", ".tsv", ".parquet"))
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +29,28 @@ class ImageSet:
     images: tuple[ImageRef, ...]
     skipped: tuple[Skipped, ...] = ()
     ignored: int = 0
-    """Files in the folder that do not look like images by their suffix."""
+    """Files that do not look like images by their suffix."""
     columns: Mapping[str, Column] = field(default_factory=dict, compare=False, repr=False)
     """What the source says of the images, a row an image; asked for through ``covariates``."""
     default_cluster: str | None = None
     """The column whose images belong together unless the user names another."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Images that were not looked at, by reason: in hidden folders, not drawn by --max-images."""
 
     @property
     def covariates(self) -> Covariates:
         """The columns by image id."""
         return Covariates(tuple(ref.id for ref in self.images), self.columns)
 
-    def keeping(self, places: list[int], images: tuple[ImageRef, ...] | None = None) -> Self:
+    def keeping(self, places: Sequence[int], images: tuple[ImageRef, ...] | None = None) -> Self:
         """The images at these places, with their rows of the columns.
 
         Args:
             images: what they are from now on; the same images where it is None.
         """
-        chosen = tuple(self.images[place] for place in places) if images is None else images
+        kept = tuple(self.images[place] for place in places) if images is None else images
         columns = {name: column.take(places) for name, column in self.columns.items()}
-        return replace(self, images=chosen, columns=columns)
+        return replace(self, images=kept, columns=columns)
 
     def requiring(self, column: str) -> Self:
         """The images that have a value in the column; the others are listed as skipped.
@@ -62,29 +67,16 @@ class ImageSet:
         return replace(kept, skipped=(*self.skipped, *lost))
 
     @classmethod
-    def open(cls, source: str | Path, where: str | None = None) -> Self:
-        """A folder, an image, a table (with ``where``) or a glob, told apart by what there is.
+    def open(
+        cls, source: str | Path, where: str | None = None, options: Options | None = None
+    ) -> Self:
+        """Images wherever they are: see :data:`.kinds.KINDS`. ``where`` chooses among their rows.
 
         Raises:
             InputError: there is nothing of that name, or no image in it.
         """
-        path = Path(source).expanduser()
-        for kind in _KINDS:
-            if kind.fits(path, str(source)):
-                if where is not None and not kind.has_rows:
-                    raise InputError(
-                        f"{shown(path)} is no table: a choice of rows ({where!r}) needs a .csv "
-                        "or .parquet"
-                    )
-                return kind.list(cls, source, where)  # type: ignore[return-value]
-        if where is not None:
-            raise InputError(
-                f"{shown(path)} is no table: a choice of rows ({where!r}) needs a .csv or .parquet"
-            )
-        raise InputError(
-            f"{shown(path)}: there is no such folder; give a folder of images, a quoted glob such "
-            'as "photos/*.jpg", or a .csv or .parquet table with --a and --b'
-        )
+        options = options or Options()
+        return cls.of(source_of(os.fspath(source), options), where, options)
 
     @classmethod
     def from_folder(cls, path: str | Path, name: str | None = None) -> Self:
@@ -96,7 +88,7 @@ class ImageSet:
         folder = Path(path).expanduser()
         if not folder.is_dir():
             raise InputError(f"{shown(folder)}: there is no such folder")
-        return cls._listed(name or absolute(folder).name, folder, folders.listed(folder))
+        return cls.of(of_folder(folder), name=name)
 
     @classmethod
     def from_glob(cls, pattern: str, name: str | None = None) -> Self:
@@ -105,14 +97,18 @@ class ImageSet:
         Raises:
             InputError: no image matches.
         """
-        expanded = os.fspath(Path(pattern).expanduser())
-        found = map(Path, glob.glob(expanded, recursive=True))  # noqa: PTH207 (may be absolute)
-        files = [path for path in found if not path.is_dir()]
-        return cls._listed(name or pattern, Path(pattern), folders.Found.among(files, []))
+        return cls.of(of_glob(pattern, Options()), name=name)
 
     @classmethod
-    def from_table(cls, path: str | Path, where: str | None, *, name: str | None = None) -> Self:
-        """The rows of a CSV or Parquet table that ``where`` chooses.
+    def from_table(
+        cls,
+        path: str | Path,
+        where: str | None = None,
+        *,
+        name: str | None = None,
+        options: Options | None = None,
+    ) -> Self:
+        """The rows of a table (CSV, TSV, Parquet, JSON lines) that ``where`` chooses, or all.
 
         Columns: ``path`` (relative to the table's folder), ``group_name``, and where there are,
         ``caption`` and any others. ``where`` is a ``group_name`` or a condition on the columns,
@@ -122,15 +118,8 @@ class ImageSet:
             InputError: a column is missing (the message lists those there are), the condition
                 cannot be understood, or no row is chosen.
         """
-        from visdiff_local.images.sources.table import read_rows
-
-        table = Path(path).expanduser()
-        rows = read_rows(table, where)
-        images = tuple(
-            ImageRef("", File(absolute(table.parent / file)), caption)
-            for file, caption in zip(rows.paths, rows.captions, strict=True)
-        )
-        return cls(name or where or table.stem, images, rows.skipped, columns=rows.columns)
+        table, options = Path(path).expanduser(), options or Options()
+        return cls.of(tables.read(table, options), where, options, name=name)
 
     @classmethod
     def from_paths(cls, paths: Iterable[str | Path], name: str = "") -> Self:
@@ -182,44 +171,62 @@ class ImageSet:
         return cls(name, images)
 
     @classmethod
-    def _listed(cls, name: str, where: Path, found: folders.Found) -> Self:
-        if not found.images:
-            other = f"; {found.ignored} other files are there" if found.ignored else ""
-            raise InputError(
-                f"{shown(where)}: no image is there (by suffix, such as .jpg or .png){other}; "
-                'give a folder of images, or a quoted glob such as "photos/**/*.jpg"'
-            )
-        images = tuple(ImageRef("", File(absolute(path))) for path in found.images)
-        parents = [shown(os.path.relpath(path.parent, where)) for path in found.images]
-        columns = {FOLDER: Column.of(parents)}
-        return cls(name, images, found.skipped, found.ignored, columns)
+    def of(
+        cls,
+        source: Source,
+        where: str | None = None,
+        options: Options | None = None,
+        *,
+        name: str | None = None,
+    ) -> Self:
+        """The set of a source's rows: chosen, sampled, each with its caption and columns."""
+        options = options or Options()
+        rows = list(range(len(source.table)))
+        if where is not None:
+            rows = chosen(source.shown, source.table, where)
+        left_out = dict(source.left_out)
+        located = [(row, source.locate(row)) for row in rows]
+        skipped = [at for _, at in located if isinstance(at, Skipped)]
+        there = [(row, at) for row, at in located if not isinstance(at, Skipped)]
+        there = _drawn(there, options, left_out)
+        images, failed, cluster = expand.expanded([at for _, at in there], options)
+        images = _drawn(images, options, left_out)
+        kept = [there[place][0] for place, _, _ in images]
+        captions: list[str | None] = [None] * len(kept)
+        if source.caption is not None:
+            captions = [_text(cell) for cell in source.table.cells(source.caption, kept)]
+        columns = {
+            column: Column.of(source.table.cells(column, kept))
+            for column in source.table.names
+            if column not in source.hidden
+        }
+        columns |= {n: Column.of(cells) for n, cells in expand.columns_of(images).items()}
+        refs = tuple(
+            ImageRef("", at, caption) for (_, at, _), caption in zip(images, captions, strict=True)
+        )
+        return cls(
+            name or where or source.name,
+            refs,
+            (*source.skipped, *skipped, *failed),
+            source.ignored,
+            columns,
+            source.cluster or cluster,
+            left_out,
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """A kind of source: how it is known, and how it is listed."""
+def _drawn(items: list[Item], options: Options, left_out: dict[str, int]) -> list[Item]:
+    """At most ``max_images`` of them, drawn by the seed, in their order."""
+    most = options.max_images
+    if most is None or len(items) <= most:
+        return items
+    rng = np.random.default_rng(options.seed)
+    places = np.sort(rng.permutation(len(items))[:most])
+    reason = f"not drawn (--max-images {most})"
+    left_out[reason] = left_out.get(reason, 0) + len(items) - most
+    return [items[place] for place in places]
 
-    fits: Callable[[Path, str], bool]
-    list: Callable[[type[ImageSet], str | Path, str | None], ImageSet]
-    has_rows: bool = False
 
-
-_KINDS = (
-    _Kind(
-        lambda path, _: path.suffix.lower() in TABLES and not path.is_dir(),
-        lambda cls, source, where: cls.from_table(source, where),
-        has_rows=True,
-    ),
-    _Kind(lambda path, _: path.is_dir(), lambda cls, source, _: cls.from_folder(source)),
-    _Kind(
-        lambda path, _: path.exists(),
-        lambda cls, source, _: cls(
-            Path(source).stem, (ImageRef("", File(absolute(Path(source).expanduser()))),)
-        ),
-    ),
-    _Kind(
-        lambda _, text: glob.has_magic(text),
-        lambda cls, source, _: cls.from_glob(str(source)),
-    ),
-)
-"""Tried in this order."""
+def _text(cell: object) -> str | None:
+    text = "" if cell is None else str(cell).strip()
+    return text or None

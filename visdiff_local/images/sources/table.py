@@ -1,81 +1,67 @@
-"""Rows of a CSV or Parquet table, chosen by a ``group_name`` or a condition on the columns."""
+"""Tables: CSV and its relatives, Parquet, JSON lines; with paths in a column, or the bytes."""
 
-from collections.abc import Mapping, Sequence
+import codecs
+import csv
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visdiff_local.errors import InputError
-from visdiff_local.images.covariates import Cell, Column
+from visdiff_local.images.covariates import Cell
 from visdiff_local.images.names import shown
-from visdiff_local.images.sources.conditions import Condition, parse_condition
-from visdiff_local.types import Skipped
+from visdiff_local.images.sources.base import Columns, Options, Source, Table
+from visdiff_local.images.sources.paths import located
+from visdiff_local.types import Locator, Skipped
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_SHOWN_VALUES = 20
+SUFFIXES = frozenset((".csv", ".tsv", ".parquet", ".jsonl", ".ndjson"))
+PATHS = ("path", "file", "file_name", "filename", "image", "filepath", "image_path", "img")
+"""Usual names of the column of paths; ``path`` is taken before the others."""
+CAPTION = "caption"
+_DELIMITERS = ",;\t|"
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SAMPLE = 1 << 16
+_NAMED_ROWS = 5
+_LONGEST_LINE = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """The chosen rows in the table's order; the columns have a row for each of the paths."""
+class Arrow:
+    """An Arrow table as a :class:`Table`; what is nested or binary has no cells."""
 
-    paths: tuple[str, ...]
-    captions: tuple[str | None, ...]
-    columns: Mapping[str, Column]
-    skipped: tuple[Skipped, ...]
+    content: "pa.Table"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(
+            name for name in self.content.column_names if not opaque(self.content.schema, name)
+        )
 
-def read_rows(path: Path, where: str | None) -> Rows:
-    """The chosen rows, and those that name no usable file.
+    def __len__(self) -> int:
+        return int(self.content.num_rows)
 
-    Raises:
-        InputError: see :meth:`ImageSet.from_table`.
-    """
-    table = _read_table(path)
-    _require(path, table.column_names, ["path"])
-    files = table.column("path").to_pylist()
-    kept: list[int] = []
-    paths: list[str] = []
-    skipped: list[Skipped] = []
-    for index in _choose(path, table, where):
-        file = str(files[index] or "").strip()
-        why = _unusable(file)
-        if why:
-            skipped.append(Skipped(shown(file) or f"{shown(path)}, row {index + 1}", why))
-            continue
-        paths.append(file)
-        kept.append(index)
-    captions: list[str | None] = [None] * len(kept)
-    if "caption" in table.column_names:
-        captions = [_text(value) for value in table.column("caption").take(kept).to_pylist()]
-    return Rows(tuple(paths), tuple(captions), _columns(table, kept), tuple(skipped))
+    def cells(self, name: str, places: Sequence[int] | None = None) -> list[Cell]:
+        import pyarrow as pa
+
+        column = self.content.column(name)
+        if places is not None:
+            column = column.take(pa.array(places, pa.int64()))
+        return [cell(value) for value in column.to_pylist()]
 
 
-def _columns(table: "pa.Table", kept: Sequence[int]) -> dict[str, Column]:
-    """Everything but the path, as plain values; what is nested or binary is left out."""
-    import pyarrow as pa
-
-    found: dict[str, Column] = {}
-    for name in table.column_names:
-        kind = table.schema.field(name).type
-        if name == "path" or pa.types.is_nested(kind) or _is_binary(kind):
-            continue
-        cells = table.column(name).take(pa.array(kept, pa.int64())).to_pylist()
-        found[name] = Column.of([_cell(value) for value in cells])
-    return found
-
-
-def _is_binary(kind: "pa.DataType") -> bool:
-    import pyarrow as pa
-
-    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
-    return any(test(kind) for test in tests)
-
-
-def _cell(value: object) -> Cell:
+def cell(value: object) -> Cell:
+    """A plain value; dates as ISO text, all else that is no number as text."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, date | time):
@@ -83,102 +69,256 @@ def _cell(value: object) -> Cell:
     return str(value)
 
 
-def _unusable(file: str) -> str:
-    """Why a row cannot be used; empty when it can."""
-    if not file:
-        return "the path is empty"
-    if "://" in file:
-        return "a URL: this program uses no network; download it and name the file"
-    return ""
+def read(path: Path, options: Options) -> Source:
+    """A table with paths.
 
-
-def _text(value: object) -> str | None:
-    text = "" if value is None else str(value).strip()
-    return text or None
-
-
-def _read_table(path: Path) -> "pa.Table":
-    """All columns; those of a CSV as text, so that "001" stays "001"."""
-    import pyarrow as pa
-    from pyarrow import csv, parquet
-
+    Raises:
+        InputError: it cannot be read, or has no column of paths (the message lists its columns).
+    """
     if not path.exists():
         raise InputError(f"{shown(path)}: there is no such table")
-    try:
-        if path.suffix.lower() == ".parquet":
-            return parquet.read_table(path, partitioning=None)
-        parse = csv.ParseOptions(
-            delimiter="\t" if path.suffix.lower() == ".tsv" else ",", newlines_in_values=True
+    skipped: tuple[Skipped, ...] = ()
+    if path.suffix.lower() in (".jsonl", ".ndjson"):
+        table: Table = json_lines(path)
+    elif path.suffix.lower() == ".parquet":
+        from visdiff_local.images.sources import stored
+
+        held = stored.parquet([path], shown(path), path.stem, options)
+        if held is not None:
+            return held
+        table = Arrow(_parquet(path))
+    else:
+        content, skipped = _delimited(path)
+        table = Arrow(content)
+    return of_paths(table, path, options, skipped=skipped)
+
+
+def of_paths(
+    table: Table,
+    path: Path,
+    options: Options,
+    *,
+    skipped: tuple[Skipped, ...] = (),
+    caption: str | None = None,
+    where: Callable[[str], Path] | None = None,
+) -> Source:
+    """The source of a table whose rows name files relative to its folder.
+
+    Args:
+        caption: the column of captions that this kind of table has by custom.
+    """
+    column = path_column(shown(path), table.names, options)
+    paths = table.cells(column)
+
+    def locate(place: int) -> Locator | Skipped:
+        return located(paths[place], path.parent, f"{shown(path)}, row {place + 1}")
+
+    return Source(
+        path.stem,
+        shown(path),
+        table,
+        locate,
+        caption=caption_column(shown(path), table.names, options, caption),
+        hidden=(column,),
+        skipped=skipped,
+    )
+
+
+def path_column(where: str, names: Sequence[str], options: Options) -> str:
+    """Which column holds the paths."""
+    if options.path_column is not None:
+        if options.path_column not in names:
+            raise InputError(
+                f"{where}: no column is called {options.path_column!r} (--path-column); "
+                f"the columns are: {', '.join(names)}"
+            )
+        return options.path_column
+    found = [name for name in names if name.strip().lower() in PATHS]
+    exact = [name for name in found if name == "path"]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
+    listed = f"the columns are: {', '.join(names)}"
+    if not found:
+        raise InputError(
+            f"{where}: no column is called 'path' or alike; name it with --path-column; {listed}"
         )
-        with csv.open_csv(path, parse_options=parse) as reader:
+    raise InputError(
+        f"{where}: {' and '.join(map(repr, found))} may all hold the paths; "
+        f"name one with --path-column; {listed}"
+    )
+
+
+def caption_column(
+    where: str, names: Sequence[str], options: Options, custom: str | None = None
+) -> str | None:
+    """Which column holds the captions, where one does."""
+    if options.caption_column is not None:
+        if options.caption_column not in names:
+            raise InputError(
+                f"{where}: no column is called {options.caption_column!r} (--caption-column); "
+                f"the columns are: {', '.join(names)}"
+            )
+        return options.caption_column
+    return next((name for name in (CAPTION, custom) if name and name in names), None)
+
+
+def json_lines(path: Path) -> Table:
+    """One object a line; nested values are left out."""
+    rows: list[dict[str, Any]] = []
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.strip():
+                    continue
+                row = json.loads(line) if len(line) <= _LONGEST_LINE else None
+                if not isinstance(row, dict):
+                    raise InputError(f"{shown(path)}: line {number} is no JSON object")
+                rows.append(row)
+    except (OSError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{shown(path)}: cannot be read as JSON lines: line {len(rows) + 1}: {reason}"
+        ) from error
+    if not rows:
+        raise InputError(f"{shown(path)}: cannot be read as a table: it is empty")
+    names = list(dict.fromkeys(str(name) for row in rows for name in row))
+    plain = {
+        name: [None if isinstance(row.get(name), dict | list) else row.get(name) for row in rows]
+        for name in names
+    }
+    return Columns(plain, len(rows))
+
+
+def _parquet(path: Path) -> "pa.Table":
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        return unambiguous(shown(path), parquet.read_table(path, partitioning=None))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _delimited(path: Path) -> tuple["pa.Table", tuple[Skipped, ...]]:
+    """All columns as text, so that "001" stays "001"; and the rows of another width."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    try:
+        encoding = _encoding(path)
+        with path.open(encoding=encoding, newline="") as text:
+            sample = text.read(_SAMPLE)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    ragged: list[Any] = []
+
+    def odd(row: Any) -> str:
+        ragged.append((row.number, row.actual_columns))
+        return "skip"
+
+    parse = arrow_csv.ParseOptions(
+        delimiter=_delimiter(path, sample), newlines_in_values=True, invalid_row_handler=odd
+    )
+    # One thread: only then are the rows numbered.
+    reading = arrow_csv.ReadOptions(encoding=encoding.removesuffix("-sig"), use_threads=False)
+    try:
+        with arrow_csv.open_csv(path, reading, parse) as reader:
             names = reader.schema.names
-        convert = csv.ConvertOptions(
+        ragged.clear()
+        convert = arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             strings_can_be_null=True,
             null_values=[""],
         )
-        return csv.read_csv(path, parse_options=parse, convert_options=convert)
+        table = arrow_csv.read_csv(path, reading, parse, convert)
     except (pa.ArrowException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"{shown(path)}: cannot be read as a table: {reason}") from error
-
-
-def _choose(path: Path, table: "pa.Table", where: str | None) -> Sequence[int]:
-    """Indices of the rows that ``where`` chooses."""
-    groups = _groups(table)
-    if where is None:
-        raise InputError(
-            f"{shown(path)} is a table: say which rows with --a and --b{_there_are(groups)}"
-        )
-    of_group = [index for index, group in enumerate(groups) if group == where]
-    if of_group:
-        return of_group
-    condition = parse_condition(where)
-    if condition is None:
-        _require(path, table.column_names, ["group_name"])
-        raise InputError(
-            f"{shown(path)}: no row has the group_name {where!r}{_there_are(groups)}; "
-            "or give a condition such as 'group_name != \"dogs\"'"
-        )
-    chosen = _matching(path, table, condition)
-    if not chosen:
-        raise InputError(f"{shown(path)}: no row satisfies {where!r}{_there_are(groups)}")
-    return chosen
-
-
-def _matching(path: Path, table: "pa.Table", condition: Condition) -> list[int]:
-    _require(path, table.column_names, condition.columns)
-    columns: Mapping[str, list[Any]] = {
-        name: table.column(name).to_pylist() for name in condition.columns
-    }
-    return [
-        index
-        for index in range(table.num_rows)
-        if condition.holds({name: values[index] for name, values in columns.items()})
+        raise _unreadable(path, error) from error
+    wide = f"for {len(names)} column{'' if len(names) == 1 else 's'}"
+    told = [
+        Skipped(f"{shown(path)}, row {n}", f"it has {cells} cells {wide}") for n, cells in ragged
     ]
-
-
-def _require(path: Path, columns: Sequence[str], wanted: Sequence[str]) -> None:
-    missing = [name for name in wanted if name not in columns]
-    if missing:
-        raise InputError(
-            f"{shown(path)}: no column is called {', '.join(map(repr, missing))}; "
-            f"the columns are: {', '.join(columns)}"
+    if not table.num_rows:
+        rows = "; ".join(
+            f"{one.path.rpartition(', ')[2]}: {one.reason}" for one in told[:_NAMED_ROWS]
         )
+        raise InputError(f"{shown(path)}: cannot be read as a table: {rows or 'it has no row'}")
+    return unambiguous(shown(path), table), tuple(told)
 
 
-def _groups(table: "pa.Table") -> list[str | None]:
-    """The column ``group_name`` as text; empty where there is none."""
-    if "group_name" not in table.column_names:
-        return []
-    values = table.column("group_name").to_pylist()
-    return [None if value is None else str(value) for value in values]
+def unambiguous(where: str, table: "pa.Table") -> "pa.Table":
+    """Columns of the same name get numbers; two of paths are refused, for none is the right one."""
+    names = [str(name) for name in table.column_names]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if not twice:
+        return table
+    paths = [name for name in twice if name.strip().lower() in PATHS]
+    if paths:
+        places = [str(place + 1) for place, name in enumerate(names) if name == paths[0]]
+        raise InputError(
+            f"{where}: the columns {' and '.join(places)} are both called {paths[0]!r}; "
+            "rename or remove one"
+        )
+    seen: Counter[str] = Counter()
+    renamed = []
+    for name in names:
+        seen[name] += 1
+        renamed.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return table.rename_columns(renamed)
 
 
-def _there_are(groups: Sequence[str | None]) -> str:
-    names = sorted({group for group in groups if group is not None})
-    if not names:
-        return ""
-    more = f" … and {len(names) - _SHOWN_VALUES} more" if len(names) > _SHOWN_VALUES else ""
-    listed = ", ".join(map(repr, names[:_SHOWN_VALUES]))
-    return f"; the group_names are: {listed}{more}"
+def _encoding(path: Path) -> str:
+    """By the byte order mark, else UTF-8 where all of it is, else Latin-1 as Windows has it."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as stream:
+        head = stream.read(_SAMPLE)
+        marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
+        if marked:
+            return marked
+        if not head or b"\0" in head:
+            raise ValueError("it is empty" if not head else "it is no text")
+        try:
+            while head:
+                decoder.decode(head)
+                head = stream.read(1 << 20)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "cp1252" if _printable(path) else "latin-1"
+    return "utf-8"
+
+
+def _printable(path: Path) -> bool:
+    try:
+        with path.open(encoding="cp1252") as text:
+            return all(True for _ in iter(lambda: text.read(1 << 20), ""))
+    except UnicodeDecodeError:
+        return False
+
+
+def _delimiter(path: Path, sample: str) -> str:
+    """The character that cuts the header into the most cells."""
+    lines = sample.splitlines()[:20]
+    if len(sample) == _SAMPLE and len(lines) > 1:
+        lines = lines[:-1]
+    counts = {}
+    for mark in _DELIMITERS:
+        widths = [len(row) for row in csv.reader(lines[:1], delimiter=mark)]
+        counts[mark] = widths[0] if widths else 1
+    usual = "\t" if path.suffix.lower() == ".tsv" else ","
+    return max(_DELIMITERS, key=lambda mark: (counts[mark], mark == usual))
+
+
+def opaque(schema: "pa.Schema", name: str) -> bool:
+    """Whether the column holds nested values or bytes."""
+    import pyarrow as pa
+
+    kind = schema.field(name).type
+    tests = (
+        *(pa.types.is_nested, pa.types.is_binary),
+        *(pa.types.is_large_binary, pa.types.is_fixed_size_binary),
+    )
+    return any(test(kind) for test in tests)
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = re.sub(r"\s+", " ", str(error))[:300]
+    return InputError(f"{shown(path)}: cannot be read as a table: {reason}")

@@ -1,0 +1,190 @@
+"""Archives: zip, tar, and WebDataset shards, whose members of one key belong together."""
+
+import json
+import os
+import tarfile
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from visdiff_local.errors import InputError, UnreadableImageError
+from visdiff_local.images.archives import TarMember, ZipMember
+from visdiff_local.images.covariates import FOLDER, Cell
+from visdiff_local.images.names import natural_key, shown
+from visdiff_local.images.sources.base import Columns, Options, Source
+from visdiff_local.images.sources.folder import IMAGES, why_left_out
+from visdiff_local.images.sources.table import caption_column, cell
+from visdiff_local.types import Locator, Skipped
+
+SUFFIXES = frozenset((".tar", ".zip"))
+COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tbz2", ".txz")
+_SMALL = 1 << 20
+"""Bytes of a caption or a JSON beside an image; larger ones are not looked at."""
+_ARCHIVE = "archive"
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the archives hold so far."""
+
+    images: list[Locator] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    beside: dict[str, dict[str, Locator]] = field(default_factory=dict)
+    """By key: what lies beside an image, by suffix."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    ignored: int = 0
+
+
+def listed(files: Sequence[Path], where: str, name: str, options: Options) -> Source:
+    """The images of archives, in the archives' order for tars and in natural order for zips.
+
+    Raises:
+        InputError: an archive cannot be read.
+    """
+    found = _Found()
+    for file in files:
+        _take(found, file, _members(file))
+    columns, captions = _beside(found)
+    columns = {
+        _ARCHIVE: [shown(_of(at)) for at in found.images],
+        FOLDER: [shown(str(PurePosixPath(key).parent)) for key in found.keys],
+        **columns,
+    }
+    if len(files) == 1:
+        del columns[_ARCHIVE]
+    hidden: tuple[str, ...] = ()
+    if any(captions):
+        columns["caption"] = captions
+    table = Columns(columns, len(found.images))
+    return Source(
+        name,
+        where,
+        table,
+        lambda place: found.images[place],
+        caption=caption_column(where, table.names, options),
+        hidden=hidden,
+        ignored=found.ignored,
+        left_out=found.left_out,
+    )
+
+
+def _of(at: Locator) -> Path:
+    assert isinstance(at, TarMember | ZipMember)
+    return at.archive
+
+
+def _members(file: Path) -> Iterable[tuple[str, Locator | Skipped]]:
+    if file.name.lower().endswith(COMPRESSED):
+        raise InputError(
+            f"{shown(file)} is a compressed tar, which cannot be read from the middle; "
+            f"unpack the compression once: gunzip -k {shown(file)}"
+        )
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(4)
+        if head[:2] == b"PK":
+            return _zip_members(file)
+        return _tar_members(file)
+    except (tarfile.TarError, zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
+        raise InputError(f"{shown(file)}: cannot be read as an archive ({error})") from error
+    except (OverflowError, MemoryError, RecursionError, UnicodeError) as error:
+        raise InputError(f"{shown(file)}: damaged archive ({type(error).__name__})") from error
+
+
+def _tar_members(file: Path) -> list[tuple[str, Locator | Skipped]]:
+    size = file.stat().st_size
+    found: list[tuple[str, Locator | Skipped]] = []
+    with tarfile.open(file, "r:") as archive:
+        for member in archive:
+            archive.members = []  # type: ignore[attr-defined]  # else it keeps them all
+            if not member.isfile():
+                continue
+            if member.issparse() or member.offset_data + member.size > size:
+                reason = "a sparse member" if member.issparse() else "truncated archive"
+                found.append((member.name, Skipped(f"{shown(file)}/{shown(member.name)}", reason)))
+                continue
+            at = TarMember(file, member.name, member.offset_data, member.size)
+            found.append((member.name, at))
+    return found
+
+
+def _zip_members(file: Path) -> list[tuple[str, Locator | Skipped]]:
+    found: list[tuple[str, Locator | Skipped]] = []
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            at: Locator | Skipped = ZipMember(file, info.filename, info.header_offset)
+            if info.flag_bits & 1:
+                at = Skipped(f"{shown(file)}/{shown(info.filename)}", "it is encrypted")
+            found.append((info.filename, at))
+    return sorted(found, key=lambda item: natural_key(_text(item[0])))
+
+
+def _text(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _take(found: _Found, file: Path, members: Iterable[tuple[str, Locator | Skipped]]) -> None:
+    for name, at in members:
+        path = PurePosixPath(name)
+        reason = why_left_out(path.parts)
+        if reason:
+            found.left_out[reason] = found.left_out.get(reason, 0) + 1
+            continue
+        stem, _, suffix = path.name.partition(".")
+        key = os.fspath(path.parent / stem)
+        if isinstance(at, Skipped):
+            found.left_out[at.reason] = found.left_out.get(at.reason, 0) + 1
+        elif path.suffix.lower() in IMAGES:
+            found.images.append(at)
+            found.keys.append(key)
+        elif suffix.lower() in ("txt", "caption", "json", "cls"):
+            found.beside.setdefault(f"{file}/{key}", {})[suffix.lower()] = at
+        else:
+            found.ignored += 1
+
+
+def _beside(found: _Found) -> tuple[dict[str, Sequence[Cell]], list[Cell]]:
+    """Columns of the JSON beside images, and captions of the text; in the images' order."""
+    captions: list[Cell] = []
+    rows: list[Mapping[str, Cell]] = []
+    if not found.beside:
+        return {}, []
+    for at, key in zip(found.images, found.keys, strict=True):
+        files = found.beside.get(f"{_of(at)}/{key}", {})
+        row = _json(files.get("json"))
+        label = _small(files.get("cls"))
+        if label is not None:
+            row["label"] = label.strip()
+        text = _small(files.get("txt") or files.get("caption"))
+        caption = row.pop("caption", None) if text is None else text
+        captions.append(None if caption is None else str(caption).strip())
+        rows.append(row)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return {name: [row.get(name) for row in rows] for name in names}, captions
+
+
+def _json(at: Locator | None) -> dict[str, Cell]:
+    text = _small(at)
+    if text is None:
+        return {}
+    try:
+        content: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {str(k): cell(v) for k, v in content.items() if not isinstance(v, dict | list)}
+
+
+def _small(at: Locator | None) -> str | None:
+    if at is None:
+        return None
+    try:
+        content = at.read()
+    except UnreadableImageError:
+        return None
+    return content.decode("utf-8", "replace") if len(content) <= _SMALL else None

@@ -1,0 +1,96 @@
+"""What every source gives: rows that may be images, and what is known of each.
+
+A source says how many rows there are, what their columns hold, and where the bytes of a row are. A
+choice of rows, a sample, captions and columns are then the same for all of them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from visdiff_local.images.covariates import Cell
+from visdiff_local.types import Locator, Skipped
+
+Frames = Literal["first", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a source is listed.
+
+    Args:
+        path_column: the table's column of paths or of bytes, where it has no usual name.
+        caption_column: the column of captions, where it is not called ``caption``.
+        crops: one image a box, of a COCO file.
+        every: seconds between the frames of a video.
+        frames: of files with several pages, slices or frames the first, or each.
+        bands: of images with many, one or three, from 0.
+        max_images: at most so many, drawn at random.
+        seed: of that draw.
+    """
+
+    path_column: str | None = None
+    caption_column: str | None = None
+    crops: bool = False
+    every: float = 1.0
+    frames: Frames = "first"
+    bands: tuple[int, ...] = ()
+    max_images: int | None = None
+    seed: int = 0
+
+
+class Table(Protocol):
+    """Columns by name, read when they are asked for."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def cells(self, name: str, places: Sequence[int] | None = None) -> list[Cell]:
+        """The cells of a column, all of them or those at these places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A :class:`Table` in memory."""
+
+    of: Mapping[str, Sequence[Cell]]
+    rows: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.of)
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def cells(self, name: str, places: Sequence[int] | None = None) -> list[Cell]:
+        column = self.of[name]
+        return list(column) if places is None else [column[place] for place in places]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Rows that may be images.
+
+    Args:
+        name: what the set is called.
+        shown: the source itself, for messages.
+        locate: where the bytes of a row are, or why there are none.
+        hidden: columns that are not offered, such as the paths.
+        ignored: files that are no images.
+        left_out: files that were not looked at, by reason.
+        cluster: the column whose images belong together.
+    """
+
+    name: str
+    shown: str
+    table: Table
+    locate: Callable[[int], Locator | Skipped]
+    caption: str | None = None
+    hidden: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    ignored: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    cluster: str | None = None

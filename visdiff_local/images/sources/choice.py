@@ -1,0 +1,65 @@
+"""Which rows: a ``group_name``, or a condition on the columns."""
+
+from collections.abc import Mapping, Sequence
+
+from visdiff_local.errors import InputError
+from visdiff_local.images.covariates import Cell, label, no_column
+from visdiff_local.images.sources.base import Table
+from visdiff_local.images.sources.conditions import Condition, parse_condition
+
+GROUP = "group_name"
+_SHOWN_VALUES = 20
+
+
+def chosen(shown: str, table: Table, where: str) -> list[int]:
+    """Places of the rows that ``where`` chooses.
+
+    Raises:
+        InputError: a column is missing, the condition cannot be understood, or no row is chosen.
+    """
+    groups = [None if cell is None else label(cell) for cell in _groups(table)]
+    of_group = [place for place, group in enumerate(groups) if group == where]
+    if of_group:
+        return of_group
+    condition = parse_condition(where, table.names)
+    if condition is None:
+        require(shown, table.names, [GROUP])
+        raise InputError(
+            f"{shown}: no row has the {GROUP} {where!r}{_there_are(groups)}; "
+            "or give a condition such as 'group_name != \"dogs\"'"
+        )
+    found = _matching(shown, table, condition)
+    if not found:
+        raise InputError(f"{shown}: no row satisfies {where!r}{_there_are(groups)}")
+    return found
+
+
+def _matching(shown: str, table: Table, condition: Condition) -> list[int]:
+    require(shown, table.names, condition.columns)
+    columns: Mapping[str, list[Cell]] = {name: table.cells(name) for name in condition.columns}
+    bound = condition.bound(columns)
+    return [
+        place
+        for place in range(len(table))
+        if bound.holds({name: values[place] for name, values in columns.items()})
+    ]
+
+
+def require(shown: str, columns: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raises :class:`InputError` that names the first column that is not there."""
+    for name in wanted:
+        if name not in columns:
+            raise InputError(f"{shown}: {no_column(name, tuple(columns))}")
+
+
+def _groups(table: Table) -> list[Cell]:
+    return table.cells(GROUP) if GROUP in table.names else []
+
+
+def _there_are(groups: Sequence[str | None]) -> str:
+    names = sorted({group for group in groups if group is not None})
+    if not names:
+        return ""
+    more = f" … and {len(names) - _SHOWN_VALUES} more" if len(names) > _SHOWN_VALUES else ""
+    listed = ", ".join(map(repr, names[:_SHOWN_VALUES]))
+    return f"; the group_names are: {listed}{more}"
