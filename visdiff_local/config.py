@@ -23,6 +23,15 @@ class Options(TypedDict, total=False):
     where_a: str | None
     where_b: str | None
     paired_by: str | None
+    cluster_by: str | None
+    within: str | None
+    path_column: str | None
+    caption_column: str | None
+    crops: bool
+    every: float
+    frames: Literal["first", "all"]
+    bands: str | Sequence[int]
+    max_images: int | None
     window: str | None
     models: str | None
     weights: str | None

@@ -15,6 +15,8 @@ from visdiff_local.types import MeasuredDifference, RunResult, ScoredHypothesis
 SHOWN = 10
 """Differences of each direction; the report has them all."""
 MEASURED_SHOWN = 5
+FILES_SHOWN = 6
+"""Reasons why files were not used; skipped.csv and the report have them all."""
 PIPE_WIDTH = 100
 
 
@@ -31,6 +33,7 @@ def show(result: RunResult, folder: Path | None) -> None:
     if result.evaluation is not None:
         found = result.evaluation
         parts.append(f"Against the truth: Acc@1 {found.acc_at_1:.2f}, Acc@5 {found.acc_at_5:.2f}")
+    parts += _files(result)
     parts += [
         Text.assemble(("warning: ", "yellow"), printable(warning, lines=False))
         for warning in result.warnings
@@ -47,6 +50,19 @@ def _headline(result: RunResult) -> Text:
     verdict = summary.conclusion[0].upper() + summary.conclusion[1:]
     said = " ".join(words.reasons(result))
     return Text.assemble(sizes, "\n", (f"{verdict}.", style), f" {said}" if said else "")
+
+
+def _files(result: RunResult) -> list[str]:
+    """A line a set where not all of its files were used: what became of them."""
+    lines = []
+    for letter, side in (("A", result.a), ("B", result.b)):
+        account = [(what, count) for what, count in side.files.items() if count]
+        if len(account) > 1:
+            told = "; ".join(f"{count:,} {what}" for what, count in account[:FILES_SHOWN])
+            more = len(account) - FILES_SHOWN
+            rest = f"; and {more} more reasons" if more > 0 else ""
+            lines.append(printable(f"Files of {letter}: {told}{rest}", lines=False))
+    return lines
 
 
 def _set(name: str, n: int) -> str:

@@ -7,6 +7,7 @@ thumbnails: a folder that has a ``run.json`` is complete.
 """
 
 import base64
+import csv
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ from visdiff_local.system.progress import Progress
 from visdiff_local.types import Example, ImageRef, RunResult
 
 THUMBNAILS = "thumbnails"
+SKIPPED = "skipped.csv"
+"""Which files were not used, and why."""
 SIDE = 224
 """Pixels of a thumbnail's longer side."""
 QUALITY = 80
@@ -44,6 +47,7 @@ def write(
             write_whole(pictures / f"{identity}.jpg", jpeg, durable=False)
         if images is not None:
             scores.write(images, folder / scores.NAME)
+        write_whole(folder / SKIPPED, _skipped(result))
         write_whole(folder / "run.json", serialize.to_json(result).encode())
         write_report(folder)
         _clean(folder, thumbnails)
@@ -52,6 +56,19 @@ def write(
             f"the run folder {folder} cannot be written ({error}); name another with --out"
         ) from error
     return folder
+
+
+def _skipped(result: RunResult) -> bytes:
+    """Every file that was not used, with its set and the reason; and the counts of the others."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text)
+    rows.writerow(["set", "count", "path", "reason"])
+    for letter, side in (("a", result.a), ("b", result.b)):
+        rows.writerows((letter, 1, one.path, one.reason) for one in side.skipped)
+        rows.writerows((letter, count, "", reason) for reason, count in side.left_out.items())
+        if side.ignored:
+            rows.writerow([letter, side.ignored, "", "not images"])
+    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def _clean(folder: Path, thumbnails: Mapping[str, bytes]) -> None:

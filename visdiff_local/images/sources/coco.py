@@ -107,7 +107,7 @@ def _crops(
 def _source(
     path: Path, rows: list[dict[str, Cell]], locate: Any, options: Options, cluster: str | None
 ) -> Source:
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = list(dict.fromkeys(n for row in rows for n, held in row.items() if held is not None))
     table = Columns({name: [row.get(name) for row in rows] for name in names}, len(rows))
     caption = caption_column(shown(path), table.names, options)
     return Source(

@@ -190,7 +190,13 @@ def _quantile(node: ast.Call, sides: Sequence[ast.expr]) -> tuple[str, float]:
         if isinstance(arg, ast.Constant) and isinstance(arg.value, int | float)
     ]
     beside = named or [side.id for side in sides if isinstance(side, ast.Name)]
-    if len(shares) != 1 or not 0 <= shares[0] <= 1 or len(beside) != 1 or node.keywords:
+    if (
+        len(named) + len(shares) != len(node.args)
+        or len(shares) != 1
+        or not 0 <= shares[0] <= 1
+        or len(beside) != 1
+        or node.keywords
+    ):
         raise ValueError("type quantile(0.75) beside a column, or quantile(column, 0.75)")
     return beside[0], shares[0]
 

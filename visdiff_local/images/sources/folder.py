@@ -132,7 +132,8 @@ def _leaves_out(folder: Path, found: Found) -> bool:
     """Whether a folder is not gone into; its images are counted."""
     reason = why_left_out((folder.name, ""))
     if not reason and run_folders.is_run_folder(folder):
-        reason = "in run folders of this program"
+        found.skipped.append(Skipped(shown(folder), "a run folder of this program"))
+        return True
     if reason:
         below = (Path(root, f) for root, _, files in os.walk(folder) for f in files)
         found.left_out[reason] += sum(path.suffix.lower() in IMAGES for path in below)

@@ -35,7 +35,7 @@ def parquet(files: Sequence[Path], where: str, name: str, options: Options) -> S
         light = [one for one in schema.names if not tables.opaque(schema, one)]
         own = pa.types.is_struct(schema.field(column).type)
         wanted = [*light, *([f"{column}.path"] if own else [])]
-        parts = [pq.read_table(file, columns=wanted, partitioning=None) for file in files]
+        parts = [pq.ParquetFile(file).read(columns=wanted) for file in files]
         table = tables.unambiguous(where, pa.concat_tables(parts, promote_options="default"))
         sizes = [pq.read_metadata(file).num_rows for file in files]
     except (pa.ArrowException, OSError, ValueError) as error:

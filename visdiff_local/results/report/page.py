@@ -74,6 +74,7 @@ def render(result: RunResult, pictures: Pictures | None, *, names: bool = True) 
             side: _figures(summary.preview, pictures, side.upper())
             for side, summary in (("a", result.a), ("b", result.b))
         },
+        account=_account(result.a, result.b),
         skipped=[_skipped(letter, side) for letter, side in (("A", result.a), ("B", result.b))],
         files=_files(cards),
         score_is=words.score_is(result),
@@ -210,6 +211,13 @@ def _sections(cards: Sequence[Card], result: RunResult) -> list[dict[str, Any]]:
         }
     )
     return [section for section in sections if section["cards"]]
+
+
+def _account(a: SetSummary, b: SetSummary) -> list[tuple[str, int, int]]:
+    """The account of files of both sets: what became of so many of A, and so many of B."""
+    of_a, of_b = a.files, b.files
+    rows = [(what, of_a.get(what, 0), of_b.get(what, 0)) for what in {**of_a, **of_b}]
+    return [row for row in rows if row[1] or row[2]]
 
 
 def _skipped(letter: str, side: SetSummary) -> dict[str, Any]:
