@@ -35,6 +35,7 @@ Item = TypeVar("Item")
 UNIT = 128
 """Images a unit: what is lost when a process dies, and enough to fill a model's batches."""
 _REASON = 200
+_DEEP = "more than 8 bits: seen through a window that each run chooses for its sets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +215,8 @@ def _read(ref: ImageRef) -> Answered:
         id_, facts = read_image(ref.at, measure)
     except UnreadableImageError as error:
         return Answered(ref.name, UNREADABLE, error.reason)
+    if facts.levels is not None:
+        return Answered(ref.name, NO_ANSWER, _DEEP, id_, stamp, facts)
     return Answered(ref.name, DONE, "", id_, stamp, facts)
 
 
