@@ -9,7 +9,6 @@ import platform
 import shutil
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -22,7 +21,7 @@ from visdiff_local.models.registry import default_profile, gpu_present
 from visdiff_local.models.specs import ModelSpec, Profile, Registry
 from visdiff_local.protocols import ROLES
 from visdiff_local.store import default_folder
-from visdiff_local.system import offline
+from visdiff_local.system import offline, processes
 
 State = Literal["ok", "missing", "note"]
 
@@ -128,16 +127,8 @@ def _seen() -> Iterator[Finding]:
 
 def _probed(name: str, code: str) -> Finding:
     """What the library says of itself; where it cannot be imported, the last line of why."""
-    environment = {**os.environ, **offline.SWITCHES}
     try:
-        told = subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            text=True,
-            timeout=_PROBE_SECONDS,
-            check=False,
-            env=environment,
-        )
+        told = processes.run_python(code, timeout=_PROBE_SECONDS)
     except subprocess.TimeoutExpired:
         what = f"{name} does not answer within {_PROBE_SECONDS:g} seconds"
         return Finding("seen", "missing", what, "nvidia-smi (a broken driver hangs too)")

@@ -10,6 +10,7 @@ from typing import Any, Self
 from visdiff_local.config import RunConfig
 from visdiff_local.images import ImageSet, Options
 from visdiff_local.images.table import ImageTable
+from visdiff_local.models.backends import checksums
 from visdiff_local.models.planning import throughput
 from visdiff_local.models.planning.plan import fits_here
 from visdiff_local.models.pool import ModelPool
@@ -132,7 +133,8 @@ class Launcher:
     ) -> RunResult:
         pool = self.pool(config)
         pool.listener = progress.say
-        result = run.run(config, a, b, pool, self.store(config), progress, keep)
+        with checksums.rechecked(config.verify):
+            result = run.run(config, a, b, pool, self.store(config), progress, keep)
         for handle, done in pool.take_work():
             throughput.record_work(handle.spec.name, done, card=handle.on_card)
         return result

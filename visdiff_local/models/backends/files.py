@@ -6,16 +6,13 @@ no model at all.
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import platformdirs
 from PIL import Image
 
 from visdiff_local.errors import (
@@ -27,12 +24,35 @@ from visdiff_local.errors import (
 )
 from visdiff_local.images import decoded
 from visdiff_local.models.backends.batches import is_out_of_memory
+from visdiff_local.models.backends.checksums import sha256
+from visdiff_local.models.backends.notes import cache_folder, recall, remember
+from visdiff_local.models.backends.vetting import vet
 from visdiff_local.models.specs import ModelSpec
 from visdiff_local.system.threads import ahead
 from visdiff_local.types import ImageRef
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+__all__ = [
+    "DECODING",
+    "SETTINGS",
+    "WEIGHTS",
+    "cache_folder",
+    "defused",
+    "dependency",
+    "digest_of",
+    "fingerprint_of",
+    "opening",
+    "pick_device",
+    "prepared",
+    "recall",
+    "remember",
+    "seeded",
+    "sha256",
+    "unique",
+    "weight_files",
+]
 
 WEIGHTS = (".safetensors", ".gguf")
 """The only weight formats that are opened; pickles (.bin, .pt) run code."""
@@ -41,8 +61,6 @@ SETTINGS = (".json", ".txt", ".model", ".jinja")
 
 DECODING = "draft at twice the side"
 """How pictures are decoded, for the fingerprints of models that see images."""
-
-_CHUNK = 1 << 22
 
 
 @contextmanager
@@ -59,13 +77,6 @@ def dependency(package: str, install: str = "") -> Iterator[None]:
         raise MissingDependencyError(
             f"{package} is needed and cannot be imported ({error}); type: {command}"
         ) from error
-
-
-def cache_folder() -> Path:
-    """Where checksums and passed self-tests are remembered, private to the user."""
-    folder = platformdirs.user_cache_path("visdiff-local")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
 
 
 # ---- weights -------------------------------------------------------------------------------------
@@ -93,55 +104,20 @@ def weight_files(spec: ModelSpec, folder: Path) -> tuple[Path, ...]:
                 f"{spec.name}: {path} is not opened, only {' and '.join(WEIGHTS)} files are"
             )
         expected = spec.files.get(name, "").removeprefix("sha256:")
+        # What is remembered may be damaged: nobody is told that a file is wrong without reading it.
         if expected and expected != sha256(path):
+            found = sha256(path, fresh=True)
+            if found == expected:
+                continue
             raise WeightsError(
                 f"{spec.name}: {path} is not the file that models.toml names "
-                f"(sha256 {sha256(path)}, expected {expected}); {_advice(spec)}"
+                f"(sha256 {found}, expected {expected}); {_advice(spec)}"
             )
     return tuple(folder / name for name in names)
 
 
 def _advice(spec: ModelSpec) -> str:
     return f"type: visdiff-local models verify {spec.name}"
-
-
-def sha256(path: Path) -> str:
-    """The file's sha256 (hex), remembered by path, size and modification time.
-
-    The memory is one small file per weight file; one that cannot be read or written (a read-only
-    home) only costs the time to hash again.
-    """
-    path = path.resolve()
-    facts = path.stat()
-    key = f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}"
-    note = Path("checksums") / hashlib.sha256(key.encode()).hexdigest()
-    known = recall(note)
-    if known is not None and len(known) == 64:
-        return known
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    remember(note, digest.hexdigest())
-    return digest.hexdigest()
-
-
-def recall(note: Path) -> str | None:
-    """What was remembered under this name; None where nothing was."""
-    with suppress(OSError):
-        return (cache_folder() / note).read_text(encoding="ascii")
-    return None
-
-
-def remember(note: Path, text: str) -> None:
-    """Keeps a short text in the user's cache folder, atomically; a cache, so it may fail."""
-    with suppress(OSError):
-        path = cache_folder() / note
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w", encoding="ascii") as stream:
-            stream.write(text)
-        Path(draft).replace(path)
 
 
 def fingerprint_of(spec: ModelSpec, folder: Path, **settings: object) -> str:
@@ -233,6 +209,7 @@ def opening(spec: ModelSpec, folder: Path) -> Iterator[None]:
     """Turns what a library raises over unusable weights into one error that says what to type."""
     from safetensors import SafetensorError
 
+    vet(spec, folder)
     try:
         yield
     except VisdiffError:

@@ -7,8 +7,9 @@ the preprocessing, not the tokenizer, not the weights.
 Texts longer than the model's context (77 tokens in CLIP) are cut by its tokenizer.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,10 +17,12 @@ import numpy as np
 from PIL import Image
 
 from visdiff_local.errors import SelfTestError, UsageError, WeightsError
+from visdiff_local.models import domain
 from visdiff_local.models.backends import selftest
 from visdiff_local.models.backends.batches import Batches, quiet
 from visdiff_local.models.backends.files import (
     DECODING,
+    SETTINGS,
     dependency,
     fingerprint_of,
     opening,
@@ -77,11 +80,11 @@ def open_model(
     with dependency("open_clip_torch"):
         import open_clip
     place = pick_device(device)
-    with opening(spec, folder):
+    with opening(spec, folder), _without_pickles(folder, weights) as seen:
         network, preprocess = open_clip.create_model_from_pretrained(
-            f"local-dir:{folder}", precision=spec.quantization or "fp32", device=place
+            f"local-dir:{seen}", precision=spec.quantization or "fp32", device=place
         )
-        tokenize = open_clip.get_tokenizer(f"local-dir:{folder}", **_tokenizer_options(folder))
+        tokenize = open_clip.get_tokenizer(f"local-dir:{seen}", **_tokenizer_options(folder))
     model = OpenClip(
         network.eval(),
         preprocess,
@@ -104,7 +107,12 @@ def _weights(spec: ModelSpec, folder: Path) -> Path:
             f"{spec.name}"
         )
     checked = [path for path in weight_files(spec, folder) if path.suffix == ".safetensors"]
-    there = sorted(path.name for path in folder.glob("*.safetensors"))
+    there = sorted(p.name for p in folder.glob("*.safetensors") if p.name != domain.FILE)
+    if not there:
+        raise WeightsError(
+            f"{spec.name}: {folder} has no weights in safetensors; other formats can run code and "
+            "are not opened"
+        )
     chosen = next((name for name in _PREFERRED if name in there), there[0] if there else "")
     if chosen not in [path.name for path in checked]:
         raise WeightsError(
@@ -112,6 +120,18 @@ def _weights(spec: ModelSpec, folder: Path) -> Path:
             f"name under files; add it there, or take it out of the folder"
         )
     return folder / chosen
+
+
+@contextmanager
+def _without_pickles(folder: Path, weights: Path) -> Iterator[Path]:
+    """The folder as open_clip shall see it: the weights that were checked, and small settings. Of
+    its own it would open a .bin or .pth, by a list of names that changes with its version."""
+    with tempfile.TemporaryDirectory(prefix="visdiff-clip-") as place:
+        seen = Path(place)
+        settings = [path for path in folder.iterdir() if path.suffix in SETTINGS]
+        for path in (weights, *settings):
+            (seen / path.name).symlink_to(path.resolve())
+        yield seen
 
 
 def _tokenizer_options(folder: Path) -> dict[str, bool]:

@@ -25,6 +25,7 @@ from visdiff_local.models.planning.memory import (
 from visdiff_local.models.registry import gpu_present
 from visdiff_local.models.specs import BackendName, Fit, ModelSpec, Profile, Registry
 from visdiff_local.protocols import Role
+from visdiff_local.system import processes
 
 LARGEST_BATCH: Mapping[BackendName, int] = {
     "blip2": 64,
@@ -127,7 +128,7 @@ def found_gpu_gib() -> float:
     """Memory of the first GPU as its driver tells; 0 where there is none."""
     query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:
-        told = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20)
+        told = processes.run_program(query, timeout=20)
         return float(told.stdout.splitlines()[0]) / 1024
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return 0.0

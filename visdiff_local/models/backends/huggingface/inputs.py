@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from visdiff_local.errors import UsageError, WeightsError
 from visdiff_local.models.backends.files import defused
 from visdiff_local.models.backends.huggingface.loading import Opened, squared
+from visdiff_local.models.backends.templates import templates_of, within_bounds
 
 MOST_PIXELS = 1024 * 1024
 """Models that look at pictures in their own size get no more than this; a photograph of 12
@@ -41,6 +42,7 @@ class InputMaker:
         self._opened = opened
         self.image_token = str(getattr(opened.processor, "image_token", "<image>"))
         self.image_token_id = int(opened.tokenizer.convert_tokens_to_ids(self.image_token))
+        self._templates = templates_of(opened.processor, opened.tokenizer)
         self._special = [*opened.tokenizer.all_special_tokens, self.image_token]
         # Fast tokenizers change their own state in a call and fail when two threads use them.
         self._lock = threading.Lock()
@@ -56,6 +58,7 @@ class InputMaker:
         processor = self._opened.processor
         if processor.chat_template or self._opened.tokenizer.chat_template:
             content = [*[{"type": "image"}] * images, {"type": "text", "text": clean}]
+            within_bounds(self._templates, [{"role": "user", "content": content}])
             said = processor.apply_chat_template(
                 [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
             )

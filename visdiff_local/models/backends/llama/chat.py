@@ -8,12 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from jinja2 import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 from visdiff_local.errors import UsageError, WeightsError
 from visdiff_local.models.backends.files import defused
 from visdiff_local.models.backends.llama.vocab import Vocabulary
+from visdiff_local.models.backends.templates import Bounded, RefusedTemplateError
 from visdiff_local.models.specs import ModelSpec
 
 VICUNA = (
@@ -102,20 +100,15 @@ def _one_question(name: str, turns: Chat) -> str:
 
 
 def _by_template(name: str, source: str, vocabulary: Vocabulary) -> Format:
-    """By a Jinja2 template, which cannot reach out of its sandbox.
+    """By a Jinja2 template, within the bounds of :mod:`visdiff_local.models.backends.templates`.
 
     It is not told the date (``strftime_now``), which would change prompts every day.
     """
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-
-    def refuse(why: str) -> None:
-        raise TemplateError(why)
-
     special = vocabulary.special_tokens()
     try:
-        template = environment.from_string(source, globals={"raise_exception": refuse})
-    except TemplateError as error:
-        raise WeightsError(f"{name}: the GGUF's chat template is no Jinja2 ({error})") from error
+        template = Bounded(source)
+    except RefusedTemplateError as error:
+        raise WeightsError(f"{name}: the GGUF's chat template: {error}") from error
 
     def render(turns: Chat) -> str:
         return template.render(
@@ -128,11 +121,11 @@ def _by_template(name: str, source: str, vocabulary: Vocabulary) -> Format:
     def said(turns: Chat) -> str:
         try:
             return render(turns)
-        except TemplateError as error:
+        except RefusedTemplateError as error:
             why = error
         try:
             return render(_without_system(turns))  # some templates refuse a system message
-        except TemplateError:
+        except RefusedTemplateError:
             raise UsageError(f"{name}: its chat template refuses these messages ({why})") from why
 
     return said

@@ -23,6 +23,7 @@ from visdiff_local.models.backends.files import (
     unique,
     weight_files,
 )
+from visdiff_local.models.backends.llama import header
 from visdiff_local.models.backends.llama.chat import (
     Asked,
     Chat,
@@ -43,6 +44,7 @@ from visdiff_local.models.backends.llama.sampling import (
     Reply,
     gbnf_of,
 )
+from visdiff_local.models.paths import BUNDLED
 from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.protocols import FloatArray, TextModel
 
@@ -84,6 +86,10 @@ def open_model(
     shards = [path for path in weight_files(spec, folder) if path.suffix == ".gguf"]
     if not shards:
         raise WeightsError(f"{spec.name}: models.toml names no .gguf file under files")
+    for shard in shards:
+        header.check(shard)
+    if not folder.is_relative_to(BUNDLED):
+        header.open_elsewhere(shards[0])
     with opening(spec, folder):
         session = Session(
             shards[0],
