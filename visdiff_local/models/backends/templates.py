@@ -182,7 +182,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     def call(self, context: Any, obj: Any, *words: Any, **named: Any) -> Any:
         owner, name = getattr(obj, "__self__", None), getattr(obj, "__name__", "")
         if isinstance(owner, str) and name == "replace" and len(words) > 1:
-            return _replaced(owner, *map(str, words[:2]))
+            return _replaced(owner, str(words[0]), str(words[1]))
         if isinstance(owner, str) and name == "join" and words:
             return _joined(words[0], owner)
         return super().call(context, obj, *words, **named)
@@ -200,10 +200,9 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 def _counted(tree: nodes.Template) -> nodes.Template:
     """The same program, in which loops and macros count, and ``~`` is measured."""
-    for kind in (nodes.For, nodes.Macro, nodes.CallBlock):
-        for one in tree.find_all(kind):
-            count = nodes.Call(nodes.Name("_turn", "load"), [], [], None, None)
-            one.body.insert(0, nodes.ExprStmt(count))
+    for one in tree.find_all((nodes.For, nodes.Macro, nodes.CallBlock)):
+        count = nodes.Call(nodes.Name("_turn", "load"), [], [], None, None)
+        one.body.insert(0, nodes.ExprStmt(count))  # type: ignore[attr-defined]
     return _Measured().visit(tree)  # type: ignore[no-any-return]
 
 

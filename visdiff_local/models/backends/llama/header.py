@@ -245,7 +245,7 @@ def _tensor_bytes(name: str, shape: tuple[int, ...], kind: int) -> int:
         raise DamagedHeaderError(f"the tensor {name!r} has an unknown type ({kind})") from None
     if any(not 0 < side < 1 << 40 for side in shape) or shape[0] % block:
         raise DamagedHeaderError(f"the tensor {name!r} has the shape {shape}")
-    return prod(shape) // block * size
+    return int(prod(shape) // block * size)
 
 
 def _plausible(found: Header) -> None:
