@@ -219,7 +219,7 @@ def test_missing_damaged_and_dangerous_files(tmp_path: Path) -> None:
         _ = handle("clip", folder).fingerprint
     gguf = copied("llama-q8_0", tmp_path)
     (gguf / "model.gguf").write_bytes(b"GGUF" + b"\0" * 100)
-    opening_fails("llama-q8_0", gguf, "llama.cpp cannot open it", WeightsError)
+    opening_fails("llama-q8_0", gguf, "its header is damaged", WeightsError)
 
 
 def test_open_clip_reads_no_file_that_was_not_checked(tmp_path: Path) -> None:
