@@ -112,3 +112,8 @@ def test_every_bench_is_run_here() -> None:
     source = Path(__file__).read_text(encoding="utf-8")
     benches = {path.stem for path in BENCHES.glob("*.py")} - shared
     assert [name for name in sorted(benches) if f'last_line("{name}"' not in source] == []
+
+
+def test_the_ceiling_that_the_sample_sets() -> None:
+    sizes = ("--pairs", 2, "--images", 10, 40)
+    assert last_line("sample_size_ceiling", *sizes).startswith("gain in Acc@1 ")

@@ -28,6 +28,14 @@ def schedule(done: float) -> float:
     return min(1.0, done / 0.03) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
+def worked() -> float:
+    """Seconds so far: on a CPU those that it worked for this process, a thread, so that a busy
+    machine makes a training longer and not worse; on a GPU those of the clock."""
+    if DEVICE.type == "cuda":
+        return time.monotonic()
+    return time.process_time() / torch.get_num_threads()
+
+
 def optimizers(model: nn.Module, lr: float) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the blocks, AdamW for everything else."""
     matrices, rest = [], []
@@ -35,10 +43,13 @@ def optimizers(model: nn.Module, lr: float) -> list[torch.optim.Optimizer]:
         if parameter.requires_grad:
             inside = (".layer" in name or ".resblocks." in name) and parameter.ndim == 2
             (matrices if inside else rest).append(parameter)
-    return [
-        torch.optim.Muon(matrices, lr=lr, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(rest, lr=lr, weight_decay=0.01, betas=(0.9, 0.98)),
-    ]
+    found: list[torch.optim.Optimizer] = []
+    if matrices:
+        muon = {"weight_decay": 0.02, "adjust_lr_fn": "match_rms_adamw"}
+        found.append(torch.optim.Muon(matrices, lr=lr, **muon))
+    if rest:
+        found.append(torch.optim.AdamW(rest, lr=lr, weight_decay=0.01, betas=(0.9, 0.98)))
+    return found
 
 
 class Run:
@@ -48,7 +59,7 @@ class Run:
         self.model, self.checkpoint = model.to(DEVICE), checkpoint
         self.lr, self.limit, self.opts = lr, minutes * 60, optimizers(model, lr)
         self.seconds, self.steps, self.mean = 0.0, 0, 0.0
-        self._last = time.monotonic()
+        self._last = worked()
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         if checkpoint.exists():
             state = torch.load(checkpoint, map_location=DEVICE, weights_only=True)
@@ -67,14 +78,14 @@ class Run:
             opt.step()
             opt.zero_grad(set_to_none=True)
         self.steps += 1
-        now = time.monotonic()
+        now = worked()
         # evaluations and compilation in between are not training time
         self.seconds, self._last = self.seconds + min(now - self._last, 5.0), now
         value = float(loss.detach())
         self.mean = value if self.steps == 1 else 0.98 * self.mean + 0.02 * value
-        if self.steps % 50 == 0:
+        if self.steps % 10 == 0:
             print(f"{self.steps} steps {self.seconds:.0f}s loss {self.mean:.4f}", flush=True)
-        if self.steps % 500 == 0 or self.seconds >= self.limit:
+        if self.steps % 100 == 0 or self.seconds >= self.limit:
             self._save()
 
     def _save(self) -> None:

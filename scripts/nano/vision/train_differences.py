@@ -161,8 +161,6 @@ def train(options, model, processor, source: Source, report) -> None:
     captions = round(options.batch * options.captions)
     weight = torch.ones(options.batch, device=DEVICE)
     weight[captions:] = DIFFERENCE_WEIGHT
-    if run.steps == 0:
-        print("before", report(0.5), flush=True)
     for _ in timed_steps(run):
         chosen = np.sort(rng.choice(count, captions, False))
         texts = [caption(pool.scene(int(i))) for i in chosen]
@@ -175,8 +173,8 @@ def train(options, model, processor, source: Source, report) -> None:
             tokens = tokens_of(texts, processor.tokenizer)
             loss = weighted_loss(model, torch.cat(seen).to(DEVICE), tokens, weight)
         run.step(loss)
-        if run.steps % 200 == 0:
-            print(run.steps, report(0.2), flush=True)
+        if run.steps % 400 == 0:
+            print(run.steps, report(0.1), flush=True)
 
 
 if __name__ == "__main__":

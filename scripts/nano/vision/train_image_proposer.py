@@ -97,7 +97,6 @@ def main() -> None:
         }
         return found | {"answers": answers(model, processor, pool, np.arange(n - TESTED, n), 1)}
 
-    print("before", report(40), flush=True)
     for _ in timed_steps(run):
         if run.steps % REPLAY_EVERY == REPLAY_EVERY - 1:
             chosen = np.sort(rng.choice(n - TESTED, REPLAYED, False))
@@ -110,7 +109,7 @@ def main() -> None:
                 loss = several_loss(model, features, lessons, prompts)
         run.step(loss)
         if run.steps % 300 == 0:
-            print(run.steps, report(30), flush=True)
+            print(run.steps, report(20), flush=True)
     result = {"steps": run.steps, "seconds": run.seconds} | report(100)
     save_half(model, processor, options.out)
     (work / "llava.json").write_text(json.dumps(result, indent=1))

@@ -1,0 +1,124 @@
+"""The lessons of the image and the feature proposer: every answer is true of what is shown."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from scripts.nano.vision import image_lessons, pair_pool
+from scripts.nano.vision.confusion import matrix, said, summary
+from scripts.nano.vision.differences import (
+    FEWEST,
+    MOST,
+    Singles,
+    difference,
+    from_pair,
+    tail_of,
+)
+from scripts.nano.vision.pool import Pool, codes_of
+from scripts.nano.vision.truths import all_true
+from visdiff_local.bench.scenes.language.understanding import understand
+from visdiff_local.bench.scenes.world import is_held_out, sample_scene
+from visdiff_local.models.paths import BUNDLED
+
+
+@pytest.fixture(scope="module")
+def singles() -> Singles:
+    """Scenes alone: no lesson looks at a picture."""
+    rng = np.random.default_rng(1)
+    codes = np.array([codes_of(sample_scene(rng)) for _ in range(3000)])
+    nothing = np.zeros((len(codes), 1, 1, 3), np.uint8)
+    return Singles(Pool(nothing, codes, nothing[..., 0]), len(codes))
+
+
+def test_what_a_lesson_says_is_true_of_all_of_a_and_of_none_of_b(singles: Singles) -> None:
+    rng, names = np.random.default_rng(2), set()
+    for _ in range(150):
+        lesson = singles.lesson(rng)
+        assert min(len(lesson.a), len(lesson.b)) >= FEWEST
+        assert max(len(lesson.a), len(lesson.b)) <= MOST
+        told = understand(lesson.words)
+        assert told, lesson.words
+        assert all_true(told, singles.pool.codes[lesson.a]).all(), lesson.words
+        assert not all_true(told, singles.pool.codes[lesson.b]).any(), lesson.words
+        names |= {name for name, _ in told}
+    assert {"kind", "setting", "colour", "weather", "facing"} <= names
+
+
+def test_several_pictures_are_told_apart_by_what_they_show(singles: Singles) -> None:
+    rng = np.random.default_rng(3)
+    for count in (1, 2, 3):
+        for _ in range(40):
+            lesson = image_lessons.shown(singles, count, rng)
+            assert len(lesson.a) == len(lesson.b) == count
+            phrases = [text.strip() for text in lesson.words.split("\n")]
+            assert len(phrases) <= image_lessons.MOST_SAID
+            for phrase in phrases:
+                told = understand(phrase)
+                assert told, phrase
+                gap = (
+                    all_true(told, singles.pool.codes[lesson.a]).mean()
+                    - all_true(told, singles.pool.codes[lesson.b]).mean()
+                )
+                assert gap >= image_lessons.LEAST_GAP, phrase
+
+
+def test_alike_pictures_differ_in_nothing(singles: Singles) -> None:
+    rows = np.arange(3)
+    assert image_lessons.differences(singles.pool, rows, rows) == []
+
+
+def test_the_prompt_is_what_the_bundled_model_is_asked() -> None:
+    """The chat template and the processor of the folder make the very same token ids."""
+    from transformers import LlavaProcessor
+
+    processor = LlavaProcessor.from_pretrained(BUNDLED / "nano-llava", local_files_only=True)
+    asked = image_lessons.ASKED.format(n_a=2, n_b=2)
+    content = [*[{"type": "image"}] * 4, {"type": "text", "text": asked}]
+    text = processor.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+    )
+    pictures = [np.zeros((96, 96, 3), np.uint8)] * 4
+    made = processor(images=pictures, text=[text], return_tensors="pt").input_ids[0].tolist()
+    assert image_lessons.Prompts(processor.tokenizer).prompt(2, 2) == made
+
+
+def test_drawn_pairs_come_from_training_combinations(tmp_path: Path) -> None:
+    pair_pool.draw_pairs(tmp_path, pairs=3, n=4, seed=6, workers=1)
+    pairs = pair_pool.open_pairs(tmp_path)
+    assert (len(pairs), len(pairs.pool)) == (3, 24)
+    for index in range(len(pairs.pool)):
+        scene = pairs.pool.scene(index)
+        assert not is_held_out(scene.kind, scene.setting)
+    for pair in range(3):
+        assert pairs.pool.images[pairs.rows(pair, 1)].any()
+        lesson = from_pair(pairs, pair, np.random.default_rng(pair), pure=True)
+        told = understand(lesson.words)
+        assert told
+        assert all_true(told, pairs.pool.codes[lesson.a]).all()
+        assert lesson.words in pairs.truths[pair]
+
+
+def test_the_difference_is_of_means() -> None:
+    from scripts.nano.vision.differences import Lesson
+
+    features = np.random.default_rng(0).normal(size=(9, 5, 4)).astype(np.float16)
+    lesson = Lesson(np.array([7, 1, 3]), np.array([0, 8]), "x")
+    expected = features[[1, 3, 7]].astype(float).mean(0) - features[[0, 8]].astype(float).mean(0)
+    np.testing.assert_allclose(difference(features, lesson).numpy(), expected, atol=1e-6)
+
+
+def test_the_tail_of_a_pool_is_its_last_pictures(singles: Singles) -> None:
+    tail = tail_of(singles.pool, 3000, 100)
+    assert len(tail) == 100
+    assert (tail.codes == singles.pool.codes[-100:]).all()
+
+
+def test_confusions_are_counted_by_kind() -> None:
+    assert said("two red dogs wearing hats on a beach") == "dog"
+    assert said("in the snow") == "nothing"
+    found = matrix(["cow"] * 4 + ["dog"] * 4, ["elephant"] * 3 + ["cow"] + ["dog"] * 4)
+    assert summary(found) == "0.625 of 8; cow for elephant 0.75"
