@@ -73,7 +73,7 @@ def in_one_pass(
             with timed(seconds):
                 values = clip([h.text for h in tested], images.refs, embedder=embedder)
                 found = verdicts.compare(tested, Scores.single(values), images, rules, rng)
-                (settled,) = verdicts.settle([found], rules)
+                (settled,) = verdicts.settle([found], rules, rng)
     return best(tries), settled.comparison.auroc
 
 

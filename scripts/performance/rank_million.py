@@ -123,7 +123,7 @@ def ranked(refs: list[ImageRef], tested: list[Hypothesis], embedder: CachedEmbed
     with timed(spent):
         values = clip([h.text for h in tested], images.refs, embedder=embedder)
         found = verdicts.compare(tested, Scores.single(values), images, rules, rng)
-        (settled,) = verdicts.settle([found], rules)
+        (settled,) = verdicts.settle([found], rules, rng)
     for row in range(2):
         sign = 1 if tested[row].direction == "a" else -1
         expected = roc_auc_score(images.is_a, sign * values[row].astype(np.float32))

@@ -63,13 +63,13 @@ def _min_detectable(tested: Sequence[Tested], rules: Rules) -> float:
     """Of a text that is tested beside all others of the run."""
     hypotheses = sum(len(fold.hypotheses) for fold in tested)
     return max(
-        stats.min_detectable_auroc(
-            fold.images.design.clusters_a,
-            fold.images.design.clusters_b,
+        stats.min_detectable(
+            fold.images.design,
             alpha=rules.alpha,
             power=POWER,
             hypotheses=hypotheses,
             floor=rules.floor,
+            icc=fold.comparison.icc,
         )
         for fold in tested
     )

@@ -101,7 +101,7 @@ def conclude(run: Unsettled, keep: Callable[[ImageTable], None] | None = None) -
     config, roles, sets, folds = run.config, run.roles, run.sets, run.folds
     rng = np.random.default_rng([config.seed, 1])
     rules = rank.rules(config)
-    settled = verdicts.settle(run.tested, rules)
+    settled = verdicts.settle(run.tested, rules, rng)
     differences = rank.ranked(folds, settled, config, roles)
     if keep is not None:
         keep(per_image.table(sets, folds, settled, config, roles))

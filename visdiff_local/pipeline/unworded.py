@@ -12,6 +12,9 @@ from visdiff_local.pipeline.propose import clip
 from visdiff_local.pipeline.read import Sets
 from visdiff_local.pipeline.verdicts import Tested
 
+AT_MOST = 20_000
+"""Images whose embeddings are held together; of more, whole units are drawn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unworded:
@@ -33,9 +36,11 @@ def test(
     if config.stats == "paper" or not _embeds(settled, config):
         return Unworded()
     images = sets.everything
-    chosen = stats.sample(images.design, rng)
-    refs, design = [images.refs[i] for i in chosen], images.design.subset(chosen)
-    confirmed = [
+    refs, design = images.refs, images.design
+    if len(refs) > AT_MOST:
+        chosen = np.flatnonzero(design.halve(rng, AT_MOST / len(refs)))
+        refs, design = tuple(refs[i] for i in chosen), design.subset(chosen)
+    texts = [
         hypothesis.text
         for fold in settled
         for hypothesis, verdict in zip(fold.hypotheses, fold.standing, strict=True)
@@ -43,11 +48,11 @@ def test(
     ]
     with roles.stage("embed", len(refs)):
         vectors = roles.embedder.embed_images(refs)
-        scores = clip(roles)(confirmed, refs) if confirmed else None
-    found = stats.difference_test(
-        vectors, design, scores=scores, permutations=config.permutations, rng=rng
-    )
-    return Unworded(found.p_value, found.explained if confirmed else None)
+        scores = clip(roles)(texts, refs) if texts else None
+    found = stats.difference(vectors, design, permutations=config.permutations, rng=rng)
+    if scores is None:
+        return Unworded(found.p_any)
+    return Unworded(found.p_any, stats.explained(vectors, scores, design, rng=rng))
 
 
 def _embeds(settled: Sequence[Tested], config: RunConfig) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from visdiff_local import stats
 from visdiff_local.pipeline.evidence import evidence, histogram
@@ -39,6 +40,8 @@ class Tested:
     """(M,) how far each text's best images show it; None where nothing could tell."""
     floor: float = 0.0
     """Support that a confirmed text must have."""
+    shown: FloatArray | npt.NDArray[np.float64] | None = None
+    """(M, 2) intervals that own up to how the hypotheses were chosen."""
 
 
 def compare(
@@ -60,23 +63,54 @@ def compare(
     return Tested(tuple(hypotheses), images, scores, found)
 
 
-def settle(folds: Sequence[Tested], rules: Rules) -> tuple[Tested, ...]:
-    """q and the verdict of every hypothesis of the run, which may have been tested in folds.
+def settle(folds: Sequence[Tested], rules: Rules, rng: np.random.Generator) -> tuple[Tested, ...]:
+    """q, the verdict and the interval to show of every hypothesis of the run.
 
-    q is Benjamini–Hochberg's over all folds together, p_global Bonferroni's over them.
+    Under cross-fitting a text that both folds tested has the mean of its figures in both, and one
+    p: see :func:`visdiff_local.stats.combine_folds`.
     """
-    q = stats.benjamini_hochberg(
-        np.concatenate([np.empty(0), *(fold.comparison.p_value for fold in folds)])
-    )
-    chances = [fold.comparison.p_global for fold in folds if fold.hypotheses]
-    p_global = min(1.0, len(chances) * min(chances, default=1.0))
-    settled, start = [], 0
-    for fold in folds:
-        end = start + len(fold.hypotheses)
-        found = replace(fold.comparison, q_value=q[start:end], p_global=p_global)
-        settled.append(_with_verdicts(replace(fold, comparison=found), rules))
-        start = end
+    if len(folds) < 2:
+        return tuple(_judged(fold, fold.comparison, rules, rng) for fold in folds)
+    first, second = folds
+    rows: dict[tuple[str, str], list[int]] = {}
+    for number, fold in enumerate(folds):
+        for row, hypothesis in enumerate(fold.hypotheses):
+            key = hypothesis.text.casefold(), hypothesis.direction
+            rows.setdefault(key, [-1, -1])[number] = row
+    at = np.array(list(rows.values()), np.int64).reshape(-1, 2)
+    found = stats.combine_folds(first.comparison, second.comparison, at)
+    settled = []
+    for number, fold in enumerate(folds):
+        of_row = {int(row): k for k, row in enumerate(at[:, number]) if row >= 0}
+        places = np.array([of_row[row] for row in range(len(fold.hypotheses))], np.int64)
+        settled.append(_judged(fold, found, rules, rng, places))
     return tuple(settled)
+
+
+def _judged(
+    tested: Tested,
+    found: stats.TestStatistics,
+    rules: Rules,
+    rng: np.random.Generator,
+    places: npt.NDArray[np.int64] | None = None,
+) -> Tested:
+    """With what is found of all the run's hypotheses, of which these are at ``places``.
+
+    Confirmed is only what also holds of images; by the paper's rules support is not asked, and
+    intervals are as they come.
+    """
+    here = np.arange(len(tested.hypotheses)) if places is None else places
+    verdicts = np.array(_standing(found, rules), dtype=object)
+    shown = found.ci
+    if rules.kind == "trusted" and found.se is not None and len(found.auroc):
+        shown = stats.shown_intervals(found, verdicts == "confirmed", rng)
+    standing = verdicts[here].tolist()
+    if tested.support is not None and rules.kind == "trusted":
+        standing = [
+            "unsupported" if verdict == "confirmed" and support < tested.floor else verdict
+            for verdict, support in zip(standing, tested.support, strict=True)
+        ]
+    return replace(tested, comparison=found.at(here), standing=tuple(standing), shown=shown[here])
 
 
 def p_values(folds: Sequence[Tested]) -> list[float]:
@@ -84,25 +118,15 @@ def p_values(folds: Sequence[Tested]) -> list[float]:
     return [float(p) for fold in folds for p in fold.comparison.p_value]
 
 
-def _with_verdicts(tested: Tested, rules: Rules) -> Tested:
-    """Confirmed is only what also holds of images; by the paper's rules support is not asked."""
-    standing = _standing(tested.comparison, rules)
-    if tested.support is not None and rules.kind == "trusted":
-        standing = [
-            "unsupported" if verdict == "confirmed" and support < tested.floor else verdict
-            for verdict, support in zip(standing, tested.support, strict=True)
-        ]
-    return replace(tested, standing=tuple(standing))
-
-
 def scored(tested: Tested, row: int) -> ScoredHypothesis:
     """One hypothesis with all its numbers and its evidence."""
     hypothesis, found = tested.hypotheses[row], tested.comparison
     values, is_a = tested.scores.values[row].astype(np.float32), tested.images.is_a
+    low, high = (found.ci if tested.shown is None else tested.shown)[row]
     return ScoredHypothesis(
         hypothesis=hypothesis,
         auroc=float(found.auroc[row]),
-        auroc_ci=(float(found.ci[row, 0]), float(found.ci[row, 1])),
+        auroc_ci=(float(low), float(high)),
         p_value=float(found.p_value[row]),
         q_value=float(found.q_value[row]),
         mean_a=float(values[is_a].mean(dtype=np.float64)),
@@ -126,15 +150,15 @@ def order(tested: Tested) -> list[int]:
 def with_prevalence(
     found: ScoredHypothesis, values: FloatArray, images: Images, threshold: float
 ) -> ScoredHypothesis:
-    """The shares of A and of B whose score (N,) reaches the threshold, with their intervals."""
-    shares = [
-        stats.prevalence(values[None, side], threshold) for side in (images.is_a, ~images.is_a)
-    ]
-    (in_a, ci_a), (in_b, ci_b) = (
-        (float(share[0]), (float(ci[0, 0]), float(ci[0, 1]))) for share, ci in shares
-    )
+    """The shares of A and of B whose P(yes) (N,) reaches the threshold, with intervals that know
+    of clusters; within strata, as they would be if both sets had the same mix."""
+    a, b = stats.standardised_shares(values >= threshold, images.design)
     return replace(
-        found, prevalence_a=in_a, prevalence_a_ci=ci_a, prevalence_b=in_b, prevalence_b_ci=ci_b
+        found,
+        prevalence_a=a.value,
+        prevalence_a_ci=(a.low, a.high),
+        prevalence_b=b.value,
+        prevalence_b_ci=(b.low, b.high),
     )
 
 

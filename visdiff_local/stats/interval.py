@@ -81,9 +81,9 @@ def score_interval(area: FloatArray, n_a: float, n_b: float, z: float) -> FloatA
     return bounds
 
 
-def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike) -> FloatArray:
-    """Wilson's 95% score interval of a share: (..., 2). Successes may be halves (ties)."""
-    z = quantile(0.5 + LEVEL / 2)
+def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = LEVEL) -> FloatArray:
+    """Wilson's score interval of a share: (..., 2). Successes may be halves (ties)."""
+    z = quantile(0.5 + level / 2)
     k, n = np.asarray(successes, np.float64), np.asarray(trials, np.float64)
     centre = (k + z**2 / 2) / (n + z**2)
     half = z / (n + z**2) * np.sqrt(k * (n - k) / n + z**2 / 4)

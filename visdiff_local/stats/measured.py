@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.clustered import Cells, variance_table
+from visdiff_local.stats.clustered import Cells
 from visdiff_local.stats.design import Design, blocks_of
+from visdiff_local.stats.grouping import variance_table
 from visdiff_local.stats.null import PERMUTE_UP_TO, Relabelling, correlation_of
 from visdiff_local.stats.rare import TwoValued
 from visdiff_local.stats.separation import auroc, delong_steadied
@@ -16,6 +17,9 @@ from visdiff_local.stats.ties import FloatArray, IntArray, Scores, TieGroups, ea
 
 CELLS_AT_ONCE = 1 << 23
 """Scores whose ranks are held in memory together; of the rest only sums per unit are kept."""
+
+_ICC_OF = 64
+"""Hypotheses that the intra-class correlation is estimated from."""
 
 FEW = 30
 """Fewer units of a set, or fewer images that do not share the commonest score (a rare answer):
@@ -64,7 +68,7 @@ class _Part:
     null_variance: FloatArray
     minority: FloatArray
     strata: list[StratumRanks]
-    errors: npt.NDArray[np.float32]
+    moved: npt.NDArray[np.float32]
     """(M, ·) of unit after unit (not all, where they are many): what it moves the AUROC by."""
     icc: FloatArray
     binary: TwoValued | None
@@ -72,23 +76,18 @@ class _Part:
 
 def measure(scores: Scores, design: Design) -> Measured:
     """Of scores (M, N); M ≥ 1."""
-    n_units = int(design.unit[design.kept].max()) + 1
-    unit = np.unique(design.unit[design.kept], return_inverse=True)[1]
-    dense = np.full(len(design.is_a), -1)
-    dense[design.kept] = unit
-    n_units = int(unit.max()) + 1
-    relabelling = _relabelling(design, dense, n_units)
+    unit, relabelling = relabelling_of(design)
     strata = layers(design)
     rows = max(1, CELLS_AT_ONCE // scores.shape[1])
     parts = [
-        _measure(scores[start : start + rows], design, strata, dense, relabelling)
+        _measure(scores[start : start + rows], design, strata, unit, relabelling)
         for start in range(0, len(scores), rows)
     ]
 
     def joined(name: str) -> FloatArray:
         return np.concatenate([getattr(part, name) for part in parts])
 
-    errors = np.concatenate([part.errors for part in parts])
+    moved = np.concatenate([part.moved for part in parts])
     icc, null = joined("icc"), joined("null_variance")
     return Measured(
         area=joined("area"),
@@ -99,7 +98,7 @@ def measure(scores: Scores, design: Design) -> Measured:
         units=(design.clusters_a, design.clusters_b),
         relabelling=relabelling,
         strata=_stacked([part.strata for part in parts]),
-        correlation=correlation_of(errors),
+        correlation=correlation_of(moved),
         plain=auroc(scores, design.is_a) if design.stratified else None,
         icc=float(np.clip(icc[np.isfinite(icc)].mean(), 0, 1)) if np.isfinite(icc).any() else None,
         binary=TwoValued.joined([part.binary for part in parts if part.binary])
@@ -112,94 +111,91 @@ def measure(scores: Scores, design: Design) -> Measured:
     )
 
 
-def _relabelling(design: Design, unit: IntArray, n_units: int) -> Relabelling:
+def relabelling_of(design: Design) -> tuple[IntArray, Relabelling]:
+    """The unit (N,) of each image that takes part, numbered without gaps, −1 of others; and how
+    the units may be relabelled."""
     kept = design.kept
-    in_a, in_b = np.zeros(n_units, np.bool_), np.zeros(n_units, np.bool_)
+    unit = np.full(len(design.is_a), -1)
+    unit[kept] = np.unique(design.unit[kept], return_inverse=True)[1]
+    units = int(unit.max()) + 1
+    in_a, in_b = np.zeros(units, np.bool_), np.zeros(units, np.bool_)
     in_a[unit[kept & design.is_a]] = True
     in_b[unit[kept & ~design.is_a]] = True
-    one_block = not design.stratified
-    block = np.zeros(n_units, np.int64)
-    if not one_block:
+    block = np.zeros(units, np.int64)
+    if design.stratified:
         block = blocks_of(unit[kept], design.stratum[kept])
-    return Relabelling(block, in_a, in_b)
+    return unit, Relabelling(block, in_a, in_b)
 
 
 def _measure(
-    scores: Scores,
-    design: Design,
-    strata: list[Layer],
-    unit: IntArray,
-    relabelling: Relabelling,
+    scores: Scores, design: Design, strata: list[Layer], unit: IntArray, relabelling: Relabelling
 ) -> _Part:
-    m, n_units = len(scores), len(relabelling.block)
+    """Of some rows, stratum after stratum."""
+    m, units = len(scores), len(relabelling.block)
     few = min(design.clusters_a, design.clusters_b) < FEW
-    permuted = few or n_units <= PERMUTE_UP_TO
-    sampled = (
-        slice(None) if n_units <= PERMUTE_UP_TO else slice(0, None, -(-n_units // PERMUTE_UP_TO))
-    )
-    area, variance = np.zeros(m), np.zeros(m)
-    squares, minority = np.zeros(m), np.zeros(m)
-    icc: list[FloatArray] = []
-    errors = np.zeros((m, n_units))
-    by_side = np.zeros((2, m, n_units)) if design.clustered else None
-    sums, null, binary = [], np.zeros(m), None
+    relabel = few or units <= PERMUTE_UP_TO
+    area, null, variance, squares, minority = np.zeros((5, m))
+    moved, sums, icc, binary = np.zeros((m, units)), [], [np.full(1, np.nan)], None
     for layer in strata:
         cells = Cells.of(layer, unit)
         part = scores if len(layer.images) == scores.shape[1] else scores[:, layer.images]
         ranks = np.empty(part.shape, np.float32)
         placements = np.empty(part.shape, np.float32) if design.clustered else None
         blocks = each_block(_of_groups, part, layer.is_a, ranks, placements)
-        columns = zip(*(b[0] for b in blocks), strict=True)
-        here, over_a, over_b, uncommon = (np.concatenate(column) for column in columns)
+        one = _OfStratum(*map(np.concatenate, zip(*(block[0] for block in blocks), strict=True)))
         if design.plain:
-            binary = TwoValued.joined([b[1] for b in blocks])
+            binary = TwoValued.joined([block[1] for block in blocks])
         rank_sums = cells.ranks(ranks, relabelling)
-        area += layer.weight * here
-        minority += uncommon
-        null += layer.weight**2 * rank_sums.null_variance
-        if permuted:
+        if relabel:
             sums.append(rank_sums)
-        if by_side is not None:
-            assert placements is not None
-            both_sides = cells.influence(placements, here)
-            known = np.isfinite(both_sides[0]).all() and np.isfinite(both_sides[1]).all()
-            if known:
-                for side, moved in enumerate(both_sides):
-                    by_side[side][:, cells.units] += layer.weight * moved
-            else:
-                variance += layer.weight**2 * rank_sums.null_variance
-            if len(icc) < 64:
-                table = variance_table(unit[layer.images], layer.is_a)
-                icc.append(table.correlation(ranks[:64].astype(np.float64)))
+        area += layer.weight * one.area
+        minority += one.minority
+        null += layer.weight**2 * rank_sums.null_variance
+        if placements is not None:
+            in_a, in_b = cells.influence(placements, one.area)
+            own = np.zeros(m)
+            table = variance_table(unit[layer.images], layer.is_a)
+            icc.append(table.correlation(ranks[:_ICC_OF].astype(np.float64)))
         else:
-            n_a, n_b = int(layer.is_a.sum()), int((~layer.is_a).sum())
-            own = layer.weight**2 * (over_a + over_b)
-            stand_in = layer.weight**2 * rank_sums.null_variance
-            variance += np.where(np.isfinite(own), own, stand_in if design.stratified else 0.0)
-            squares += layer.weight**4 * np.nan_to_num(
-                over_a**2 / max(n_a - 1, 1) + over_b**2 / max(n_b - 1, 1)
-            )
-            errors[:, cells.units] += layer.weight * _centred(cells, ranks, layer)
-    if by_side is not None:
-        variance += ((by_side[0] + by_side[1]) ** 2).sum(axis=1)
-        errors = by_side[0] + by_side[1]
-        df = np.full(m, max(1.0, min(design.clusters_a, design.clusters_b) - 1.0))
+            in_a, in_b = _centred(cells, ranks)
+            own = one.over_a + one.over_b
+            for over, side in ((one.over_a, layer.is_a), (one.over_b, ~layer.is_a)):
+                squares += layer.weight**4 * np.nan_to_num(over**2) / max(int(side.sum()) - 1, 1)
+        moving = in_a + in_b
+        unknown = np.isnan(own) | np.isnan(moving).any(axis=1)  # a side of one unit
+        stand_in = rank_sums.null_variance if design.stratified or design.clustered else 0.0
+        variance += layer.weight**2 * np.where(unknown, stand_in, own)
+        moved[:, cells.units] += layer.weight * np.nan_to_num(moving)
+    if design.clustered:
+        variance += (moved**2).sum(axis=1)
+        df = np.full(m, min(design.clusters_a, design.clusters_b) - 1.0)
     else:
         df = np.where(squares > 0, variance**2 / np.where(squares > 0, squares, 1.0), np.inf)
-        df = np.maximum(df, 1.0)
-    if permuted and len(strata) > 1:
+    if len(sums) > 1:
         null = null_variance(sums, relabelling)
+    sample = slice(None, None, max(1, units // PERMUTE_UP_TO))
     return _Part(
-        area,
-        variance,
-        df,
-        null,
-        minority,
-        sums,
-        errors[:, sampled].astype(np.float32),
-        _mean_known(icc),
-        binary,
+        area=area,
+        variance=variance,
+        df=np.maximum(df, 1.0),
+        null_variance=null,
+        minority=minority,
+        strata=sums,
+        moved=moved[:, sample].astype(np.float32),
+        icc=np.concatenate(icc),
+        binary=binary,
     )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _OfStratum:
+    """Of some rows (M,), in one stratum: the AUROC, the two parts of its variance if images were
+    independent, and images that do not share the commonest score."""
+
+    area: FloatArray
+    over_a: FloatArray
+    over_b: FloatArray
+    minority: FloatArray
 
 
 def _of_groups(
@@ -211,13 +207,17 @@ def _of_groups(
     return (groups.auroc, over_a, over_b, uncommon), TwoValued.of(groups)
 
 
-def _centred(cells: Cells, ranks: npt.NDArray[np.floating], layer: Layer) -> FloatArray:
-    """What each image moves the AUROC of its stratum by: its rank less its set's mean rank."""
+def _centred(cells: Cells, ranks: npt.NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:
+    """What each image of A (M, u), and of B, moves the AUROC by, but for a factor that is the same
+    for all: its rank less its set's mean rank."""
     values = cells.sums(ranks)
+    sides = []
     for mask in (cells.in_a, ~cells.in_a):
-        n = float(mask.sum())
-        values[:, mask] = (values[:, mask] - values[:, mask].mean(axis=1, keepdims=True)) / n
-    return cells.spread_out(values, np.ones(len(cells.in_a), np.bool_))
+        mine = values[:, mask]
+        mine = (mine - mine.mean(axis=1, keepdims=True)) / mask.sum()
+        values[:, mask] = mine
+        sides.append(cells.spread_out(values, mask))
+    return sides[0], sides[1]
 
 
 def _stacked(parts: list[list[StratumRanks]]) -> list[StratumRanks]:
@@ -240,9 +240,3 @@ def _stacked(parts: list[list[StratumRanks]]) -> list[StratumRanks]:
             )
         )
     return stacked
-
-
-def _mean_known(values: list[FloatArray]) -> FloatArray:
-    """All known numbers of several arrays as one; NaN where there is none."""
-    known = [part[np.isfinite(part)] for part in values]
-    return np.concatenate([*known, np.empty(0)]) if any(map(len, known)) else np.full(1, np.nan)

@@ -26,3 +26,8 @@ def quantile_upper(p: float) -> float:
     if p <= 0 or p >= 1:
         return math.inf if p <= 0 else -math.inf
     return -NormalDist().inv_cdf(p) if p > 1e-300 else 38.0
+
+
+def normal_cdf(z: float) -> float:
+    """P(Z ≤ z), accurate far out in the lower tail."""
+    return 0.5 * math.erfc(-z / math.sqrt(2))

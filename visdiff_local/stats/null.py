@@ -39,7 +39,7 @@ class Labels:
     whether its sides are swapped."""
 
     values: npt.NDArray[Any]
-    """(U, count)."""
+    """float32 (U, count)."""
 
     @property
     def count(self) -> int:
@@ -65,8 +65,8 @@ class ChosenLabels(Labels):
 
     def sums(self, x: npt.NDArray[np.floating]) -> FloatArray:
         few = x[..., self.values].sum(axis=-2, dtype=np.float64)
-        rest = x.sum(axis=-1, dtype=np.float64)[..., None] - few
-        return np.asarray(few if self.of_a else rest)
+        whole = x.sum(axis=-1, dtype=np.float64)[..., None]
+        return np.asarray(few if self.of_a else whole - few)
 
     def at(self, units: IntArray) -> "Labels":
         assert len(units) == self.units
@@ -96,7 +96,7 @@ class Relabelling:
 
     @cached_property
     def blocks(self) -> list[tuple[IntArray, int]]:
-        """Units of one set only that have others of the other set to trade with; A's number."""
+        """Units of one set only, with others of the other set to trade with; how many are A's."""
         single = np.flatnonzero(~self.both)
         order = single[np.argsort(self.block[single], kind="stable")]
         cuts = np.flatnonzero(np.diff(self.block[order])) + 1

@@ -144,10 +144,12 @@ def larger_tail(
     df: FloatArray,
     continuity: float = 0.0,
 ) -> FloatArray:
-    """One-sided p (M,) for numerous images: the larger of the normal tail by the variance of
-    relabelling (Mann & Whitney's, less ``continuity``) and Student's by DeLong's error ``se``,
-    which is right where the sets differ in spread alone (Brunner & Munzel 2000). 1 for a constant
-    score."""
+    """One-sided p (M,) for numerous images; 1 for a constant score.
+
+    The larger of two tails: the normal one by the variance of relabelling (Mann & Whitney's, less
+    ``continuity``), and Student's by DeLong's error ``se``, which is right where the sets differ in
+    spread alone (Brunner & Munzel 2000).
+    """
     null_sd = np.sqrt(null_variance)
     varies = null_sd > 1e-12
     normal = upper_tail((area - 0.5 - continuity) / np.where(varies, null_sd, 1.0))

@@ -1,12 +1,12 @@
 """The result of a test: :class:`TestStatistics`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from visdiff_local.stats.design import Design
-from visdiff_local.stats.ties import FloatArray
+from visdiff_local.stats.ties import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,4 +60,23 @@ class TestStatistics:
             df=none,
             correlation=np.zeros((0, 0)),
             design=design,
+        )
+
+    def at(self, rows: IntArray) -> "TestStatistics":
+        """The statistics of some of the hypotheses, int (K,)."""
+
+        def taken(values: FloatArray | None) -> FloatArray | None:
+            return None if values is None else values[rows]
+
+        return replace(
+            self,
+            auroc=self.auroc[rows],
+            ci=self.ci[rows],
+            p_value=self.p_value[rows],
+            q_value=self.q_value[rows],
+            auroc_plain=taken(self.auroc_plain),
+            auroc_shrunk=taken(self.auroc_shrunk),
+            se=taken(self.se),
+            df=taken(self.df),
+            correlation=None if self.correlation is None else self.correlation[np.ix_(rows, rows)],
         )

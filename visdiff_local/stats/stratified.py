@@ -16,6 +16,8 @@ from visdiff_local.stats.design import Design
 from visdiff_local.stats.null import Labels, Relabelling
 from visdiff_local.stats.ties import BoolArray, FloatArray, IntArray
 
+Floats = npt.NDArray[np.floating[Any]]
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StratumRanks:
@@ -23,9 +25,9 @@ class StratumRanks:
 
     units: IntArray
     """(u,) their number among all units."""
-    inside: npt.NDArray[np.floating]
+    inside: Floats
     """(M, u) centred doubled mid-ranks, summed over what is in A where the label is 1."""
-    outside: npt.NDArray[np.floating] | None
+    outside: Floats | None
     """(M, u) likewise where it is 0; None where no unit lies in both sets, and it is nothing."""
     n_inside: FloatArray
     """(u,) images in A where the label is 1."""
@@ -41,7 +43,7 @@ class StratumRanks:
         """Images of the stratum."""
         return float(self.n_inside.sum() + self.n_outside.sum())
 
-    def step(self) -> npt.NDArray[np.floating]:
+    def step(self) -> Floats:
         """(M, u) what A's sum gains when the label turns from 0 to 1."""
         return self.inside if self.outside is None else self.inside - self.outside
 
@@ -122,10 +124,10 @@ class _Spread:
 
     stratum: StratumRanks
     stand_in: FloatArray
-    """(rows, 1) variance over all relabellings, for a side of one unit, which has no spread."""
+    """(rows, 1) variance over all relabellings, where a side of one unit has no spread."""
     whole: FloatArray
     """(rows, 1) rank sum of both sides."""
-    pairs: tuple[tuple[Any, Any, Any], ...]
+    pairs: tuple[tuple[FloatArray, Floats, FloatArray], ...]
     """Per quantity: A's sum with all labels 0, what labels add to it, and the sum of both sides.
     Squared rank sums, rank sums × sizes, squared sizes; rank sum of the one side × size of the
     other, both ways round, of units that lie in both sets."""
@@ -141,9 +143,7 @@ class _Spread:
         m1 = stratum.n_inside.astype(r1.dtype)
         if stratum.outside is None:
             added = (r1**2, r1 * m1, m1**2)
-            pairs: tuple[tuple[Any, Any, Any], ...] = tuple(
-                (0.0, x, x.sum(axis=-1, dtype=np.float64)[..., None]) for x in added
-            )
+            pairs = tuple((np.zeros(1), x, _column(x)) for x in added)
             return cls(stratum, stand_in, _column(r1), pairs, (stand_in, 0.0))
         r0, m0 = stratum.outside[rows], stratum.n_outside.astype(r1.dtype)
         both_ways = [
@@ -179,7 +179,7 @@ class _Spread:
         return np.where(np.isfinite(scaled), scaled, self.stand_in)
 
 
-def _column(values: Any) -> FloatArray:
+def _column(values: Floats) -> FloatArray:
     return np.asarray(values.sum(axis=-1, dtype=np.float64)[..., None])
 
 

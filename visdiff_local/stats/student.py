@@ -20,7 +20,7 @@ _AS_NORMAL = 1e6
 def t_tail(t: npt.ArrayLike, df: npt.ArrayLike) -> FloatArray:
     """P(T ≥ t) of each element, ``df`` > 0 degrees of freedom broadcast against it."""
     value, freedom = np.broadcast_arrays(np.asarray(t, np.float64), np.asarray(df, np.float64))
-    normal = upper_tail(np.ascontiguousarray(value))
+    normal = upper_tail(np.array(value))
     freedom = np.minimum(freedom, _AS_NORMAL)
     square = np.where(np.isfinite(value), value, 0.0) ** 2
     half = 0.5 * _incomplete_beta(freedom / 2, freedom / (freedom + square))

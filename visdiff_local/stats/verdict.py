@@ -1,6 +1,9 @@
 """What can be claimed of a hypothesis, given its statistics and those of all the others."""
 
+import numpy as np
+
 from visdiff_local.stats.statistics import TestStatistics
+from visdiff_local.stats.ties import BoolArray
 from visdiff_local.types import Verdict
 
 EFFECT_FLOOR = 0.55
@@ -8,7 +11,7 @@ EFFECT_FLOOR = 0.55
 
 
 def standing(
-    comparison: TestStatistics, alpha: float, floor: float = EFFECT_FLOOR
+    statistics: TestStatistics, alpha: float, floor: float = EFFECT_FLOOR
 ) -> list[Verdict]:
     """Confirmed, suggestive or rejected, for each hypothesis; DESIGN, "Statistics".
 
@@ -16,13 +19,27 @@ def standing(
         alpha: bounds q and p_global of a confirmed difference, and p of a suggestive one.
         floor: AUROC that the interval's lower bound must exceed to be confirmed.
     """
-    confirmed = (
-        (comparison.q_value <= alpha)
-        & (comparison.p_global <= alpha)
-        & (comparison.ci[:, 0] > floor)
-    )
-    suggestive = comparison.p_value <= alpha
+    confirmed = confirmable(statistics, alpha, floor)
+    suggestive = statistics.p_value <= alpha
     return [
         "confirmed" if sure else "suggestive" if maybe else "rejected"
         for sure, maybe in zip(confirmed, suggestive, strict=True)
     ]
+
+
+def confirmable(statistics: TestStatistics, alpha: float, floor: float = EFFECT_FLOOR) -> BoolArray:
+    """(M,) where q and p_global are within ``alpha``, the 95% interval clears the floor, and the
+    units are enough for any p to be within ``alpha`` at all."""
+    return np.asarray(
+        (statistics.q_value <= alpha)
+        & (statistics.p_global <= alpha)
+        & (statistics.ci[:, 0] > floor)
+        & (statistics.attainable_p <= alpha)
+    )
+
+
+def out_of_reach(statistics: TestStatistics, alpha: float) -> bool:
+    """Whether nothing could be confirmed, whatever the scores: the smallest p that relabelling so
+    few units can reach, with the best of M hypotheses alone, is above ``alpha`` after
+    Benjamini–Hochberg (M times it), or p_global cannot come down to ``alpha``."""
+    return bool(statistics.attainable_p * max(1, len(statistics.p_value)) > alpha)
