@@ -42,6 +42,8 @@ class Guard:
             return
         refused = self._refused(scope["path"], Headers(scope=scope))
         if refused is not None:
+            # Whatever else is on its way is not waited for.
+            refused.headers["connection"] = "close"
             await refused(scope, receive, send)
             return
         try:

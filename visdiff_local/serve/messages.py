@@ -8,20 +8,28 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from visdiff_local.images import Memory, UnreadableImageError, decode
 from visdiff_local.models.backends.llama.chat import Turn
+from visdiff_local.serve.limits import TooCostlyError, check_grammar, check_schema
 from visdiff_local.types import ImageRef
 
 LONGEST_TEXT = 200_000
-"""Characters of one prompt."""
+"""Characters of one prompt, and of all prompts of a request together."""
+LONGEST_EMBEDDED = 20_000
+"""Characters of a text that is embedded; models read some hundred of them."""
+LONGEST_NAME = 200
 MOST_INPUTS = 256
 """Prompts or images of one request."""
 MOST_LIKELIEST = 20
 """Alternatives that can be listed for a token."""
 LLM_TOKENS = 512
 """Most tokens of a chat reply for which the client sets no limit."""
+LONGEST_WORDS = 2 << 20
+"""Bytes of a request beside its pictures."""
+MOST_PROBLEMS = 8
+_PICTURE = re.compile(rb'"data:image/[A-Za-z0-9+/=:;,.-]*"')
 _DATA_URI = re.compile(r"data:image/[a-z0-9.+-]{1,40};base64,", re.IGNORECASE)
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
@@ -37,6 +45,11 @@ class RefusedError(Exception):
 
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def letters(self) -> int:
+        """Characters of text that a model would have to read."""
+        return 0
 
 
 AnyRequest = TypeVar("AnyRequest", bound=_Request)
@@ -59,7 +72,7 @@ class ImagePart(_Request):
 
 class Message(_Request):
     role: Literal["system", "developer", "user", "assistant"]
-    content: Text | Annotated[list[TextPart | ImagePart], Field(min_length=1)]
+    content: Text | Annotated[list[TextPart | ImagePart], Field(min_length=1, max_length=64)]
 
     @property
     def text(self) -> str:
@@ -82,15 +95,15 @@ class _Sampling(_Request):
     """``grammar`` (GBNF) and ``json_schema`` are llama.cpp's additions, as is leaving out
     ``model``."""
 
-    model: str = "llm"
+    model: str = Field(default="llm", max_length=LONGEST_NAME)
     temperature: float = Field(default=0.0, ge=0, le=2)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: Literal[1, None] = None
     grammar: Text | None = None
     json_schema: dict[str, Any] | None = None
-    user: str | None = None
+    user: str | None = Field(default=None, max_length=LONGEST_NAME)
 
     @property
     def counts_wanted(self) -> bool:
@@ -104,7 +117,14 @@ class _Sampling(_Request):
             raise RefusedError("give one of grammar, json_schema and response_format")
         if not given:
             return None
-        return given[0] if isinstance(given[0], str) else json.dumps(given[0], sort_keys=True)
+        try:
+            if isinstance(given[0], str):
+                check_grammar(given[0])
+                return given[0]
+            check_schema(given[0])
+        except TooCostlyError as error:
+            raise RefusedError(f"the grammar or schema is refused: {error}") from error
+        return json.dumps(given[0], sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +173,10 @@ class ChatRequest(_Sampling):
         return "\n\n".join(message.text for message in self.messages)
 
     @property
+    def letters(self) -> int:
+        return sum(len(message.text) for message in self.messages)
+
+    @property
     def images(self) -> list[str]:
         return [url for message in self.messages for url in message.images]
 
@@ -193,6 +217,10 @@ class CompletionRequest(_Sampling):
         )
 
     @property
+    def letters(self) -> int:
+        return sum(map(len, self.prompts))
+
+    @property
     def prompts(self) -> list[str]:
         return [self.prompt] if isinstance(self.prompt, str) else self.prompt
 
@@ -200,10 +228,24 @@ class CompletionRequest(_Sampling):
 class EmbeddingRequest(_Request):
     """``POST /v1/embeddings``: an input that is a data URI is an image, any other is text."""
 
-    model: str
+    model: str = Field(max_length=LONGEST_NAME)
     input: str | Annotated[list[str], Field(min_length=1, max_length=MOST_INPUTS)]
     encoding_format: Literal["float", "base64"] = "float"
-    user: str | None = None
+    user: str | None = Field(default=None, max_length=LONGEST_NAME)
+
+    @field_validator("input")
+    @classmethod
+    def _texts_are_short(cls, value: str | list[str]) -> str | list[str]:
+        for text in [value] if isinstance(value, str) else value:
+            if not is_image(text) and len(text) > LONGEST_EMBEDDED:
+                raise ValueError(
+                    f"a text that is embedded has up to {LONGEST_EMBEDDED:,} characters"
+                )
+        return value
+
+    @property
+    def letters(self) -> int:
+        return sum(len(text) for text in self.inputs if not is_image(text))
 
     @property
     def inputs(self) -> list[str]:
@@ -211,15 +253,21 @@ class EmbeddingRequest(_Request):
 
 
 def parse(kind: type[AnyRequest], body: bytes) -> AnyRequest:
-    """Raises :class:`RefusedError` that says everything that is wrong with the request."""
+    """Raises :class:`RefusedError` that says what is wrong with the request."""
+    if len(_PICTURE.sub(b"", body) if len(body) > LONGEST_WORDS else body) > LONGEST_WORDS:
+        raise RefusedError(f"a request has up to {LONGEST_WORDS >> 20} MiB beside pictures", 413)
     try:
-        return kind.model_validate_json(body)
+        asked = kind.model_validate_json(body)
     except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)[:MOST_PROBLEMS]
         problems = [
-            f"{'.'.join(str(part) for part in item['loc']) or 'body'}: {item['msg']}"
-            for item in error.errors(include_input=False, include_url=False)
+            f"{'.'.join(str(part)[:80] for part in item['loc']) or 'body'}: {item['msg']}"
+            for item in found
         ]
         raise RefusedError("; ".join(problems)) from error
+    if asked.letters > LONGEST_TEXT:
+        raise RefusedError(f"a request has up to {LONGEST_TEXT:,} characters of text")
+    return asked
 
 
 def is_image(text: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from visdiff_local.errors import UsageError
 from visdiff_local.models.backends.files import cache_folder, dependency
 from visdiff_local.models.pool import ModelPool
+from visdiff_local.serve import connections
 
 HOST = "127.0.0.1"
 PORT = 8177
@@ -49,7 +50,7 @@ def serve(
     with (
         pool,
         _listening(port) as listener,
-        _written(token, token_file or cache_folder() / "serve.token") as file,
+        _written(token, token_file, listener.getsockname()[1]) as file,
     ):
         app = build(models, scheduler, token)
         config = uvicorn.Config(
@@ -58,6 +59,7 @@ def serve(
             access_log=False,  # a log of requests would be a log of what was asked
             server_header=False,
             timeout_graceful_shutdown=_LAST_REQUESTS,
+            **connections.settings(connections.most_connections()),
         )
         say(f"listening on http://{HOST}:{listener.getsockname()[1]}/v1")
         say(f"token: {token} (also in {file}, for you alone, until the server ends)")
@@ -97,19 +99,34 @@ def _listening(port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _written(token: str, path: Path) -> Iterator[Path]:
-    """The token in a new file that nobody else may read."""
+def _written(token: str, wanted: Path | None, port: int) -> Iterator[Path]:
+    """The token in a new file that nobody else may read; removed afterwards where it is ours yet.
+
+    Unless a file is named it is called by the port, which this process has: one of that name was
+    left by a server that was killed. A file that the user names is never replaced.
+    """
     try:
-        path.unlink(missing_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        path = wanted or cache_folder() / f"serve-{port}.token"
+        if wanted is None:
+            path.unlink(missing_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError as error:
+        raise UsageError(
+            f"{wanted} is there already and is left as it is; remove it, or name another with "
+            "--token-file"
+        ) from error
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be written ({error.strerror}); name another with --token-file"
+            f"{error.filename or wanted} cannot be written ({error.strerror}); name a file for the "
+            "token with --token-file"
         ) from error
     with os.fdopen(handle, "w") as stream:
         stream.write(token + "\n")
+        ours = os.fstat(stream.fileno())
     try:
         yield path
     finally:
         with suppress(OSError):
-            path.unlink()
+            facts = path.lstat()
+            if (facts.st_dev, facts.st_ino) == (ours.st_dev, ours.st_ino):
+                path.unlink()
