@@ -91,6 +91,7 @@ def _listening(port: int) -> Iterator[socket.socket]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
+            listener.listen(connections.BACKLOG)  # so that the address answers once it is said
         except OSError as error:
             raise UsageError(
                 f"port {port} cannot be used ({error.strerror}); name another with --port"
@@ -122,11 +123,9 @@ def _written(token: str, wanted: Path | None, port: int) -> Iterator[Path]:
         ) from error
     with os.fdopen(handle, "w") as stream:
         stream.write(token + "\n")
-        ours = os.fstat(stream.fileno())
     try:
         yield path
     finally:
-        with suppress(OSError):
-            facts = path.lstat()
-            if (facts.st_dev, facts.st_ino) == (ours.st_dev, ours.st_ino):
+        with suppress(OSError, UnicodeDecodeError):
+            if not path.is_symlink() and path.read_text(encoding="ascii") == token + "\n":
                 path.unlink()
