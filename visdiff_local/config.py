@@ -16,12 +16,17 @@ RANKERS: tuple[RankerName, ...] = ("clip", "vqa", "caption-qa")
 Sampling = Literal["random", "discriminative", "cluster"]
 
 
+LONGEST_NAME = 200
+
+
 class Options(TypedDict, total=False):
     """The options of a run that Python takes by name, for type checkers and editors; each is
     explained at the field of :class:`RunConfig` that is called like it."""
 
     where_a: str | None
     where_b: str | None
+    name_a: str | None
+    name_b: str | None
     paired_by: str | None
     cluster_by: str | None
     within: str | None
@@ -90,6 +95,9 @@ class RunConfig(BaseModel):
     """Of images with many bands: one, or three as red, green and blue; from 0."""
     max_images: int | None = Field(default=None, ge=1)
     """At most so many a set, drawn by the seed."""
+    name_a: str | None = None
+    """What A is called; its folder's name, or what chose its rows, where it is None."""
+    name_b: str | None = None
     paired_by: str | None = None
     """A column whose value pairs an image of A with one of B."""
     cluster_by: str | None = None
@@ -200,6 +208,13 @@ class RunConfig(BaseModel):
     def _a_window(cls, value: str) -> str:
         Window.parsed(value)
         return value
+
+    @field_validator("name_a", "name_b")
+    @classmethod
+    def _a_name(cls, value: str | None) -> str | None:
+        if value is not None and not (value.strip() and len(value) <= LONGEST_NAME):
+            raise ValueError(f"a name has 1 to {LONGEST_NAME} characters")
+        return None if value is None else " ".join(value.split())
 
     @field_validator("hypotheses")
     @classmethod

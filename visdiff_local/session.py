@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from visdiff_local.config import RunConfig
 from visdiff_local.images import ImageSet, Options
@@ -70,10 +70,14 @@ def listing(config: RunConfig) -> Options:
 
 def image_sets(config: RunConfig) -> tuple[ImageSet, ImageSet]:
     """A and B as the configuration names them; their files are listed, not read."""
-    return (
-        ImageSet.open(config.a, config.where_a, listing(config)),
-        ImageSet.open(config.b, config.where_b, listing(config)),
-    )
+    return _image_set(config, "a", None), _image_set(config, "b", None)
+
+
+def _image_set(config: RunConfig, side: Literal["a", "b"], given: ImageSet | None) -> ImageSet:
+    """The set itself, or what the configuration names, under the name that was asked for."""
+    place, where, name = (getattr(config, n) for n in (side, f"where_{side}", f"name_{side}"))
+    found = given or ImageSet.open(place, where, listing(config))
+    return found if name is None else replace(found, name=name)
 
 
 def launch(
@@ -116,8 +120,7 @@ class Launcher:
     ) -> Outcome:
         """The result of one run, with its thumbnails."""
         progress = progress or Silent()
-        a = a or ImageSet.open(config.a, config.where_a)
-        b = b or ImageSet.open(config.b, config.where_b)
+        a, b = _image_set(config, "a", a), _image_set(config, "b", b)
         kept: list[ImageTable] = []
         result = self._run(config, a, b, progress, kept.append)
         pictures = run_folder.thumbnails(result, self.store(config), progress)

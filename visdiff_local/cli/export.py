@@ -8,8 +8,8 @@ from visdiff_local.system import terminal
 
 
 @click.command()
-@click.argument("run_dir", metavar="RUN")
-@click.argument("folder", required=False, metavar="[DIR]")
+@click.argument("run_dir", metavar="RUN", type=click.Path())
+@click.argument("folder", required=False, metavar="[DIR]", type=click.Path())
 @click.option(
     "--to",
     required=True,

@@ -58,6 +58,8 @@ SETS: tuple[Option, ...] = (
         help="Which rows of TABLE: a group_name, or a condition such as \"subset == 'x'\".",
     ),
     click.option("--b", "where_b", metavar="ROWS", help="Likewise for B."),
+    click.option("--name-a", metavar="NAME", help="What A is called in the report."),
+    click.option("--name-b", metavar="NAME", help="Likewise for B."),
     click.option("--paired-by", metavar="COLUMN", help="Pairs images of A and B of equal value."),
     click.option("--path-column", metavar="COLUMN", help="The table's column of paths or bytes."),
     click.option("--caption-column", metavar="COLUMN", help="The table's column of captions."),
@@ -81,6 +83,7 @@ OUTPUT: tuple[Option, ...] = (
     click.option("--out", metavar="DIR", help="The run folder.  [runs/TIME]"),
     click.option("--json", "as_json", is_flag=True, help="run.json on stdout, nothing else."),
     click.option("--quiet", is_flag=True, help="No progress."),
+    click.option("--open", "opens", is_flag=True, help="Open the report in a browser."),
 )
 
 

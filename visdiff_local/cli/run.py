@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="A B | TABLE")
+@click.argument("sources", nargs=-1, required=True, metavar="A B | TABLE", type=click.Path())
 @with_options(SETS, OUTPUT, PROPOSING, RANKING, SEED, STATISTICS, TRUTH, MODELS, STORE)
-def run(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
+def run(sources: tuple[str, ...], as_json: bool, quiet: bool, opens: bool, **options: Any) -> None:
     """Say how two sets of images differ.
 
     A and B are folders or globs; or one TABLE (CSV, Parquet) with --a and --b, which name a
@@ -36,15 +36,22 @@ def run(sources: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) ->
     run.json and report.html (with --json, only where --out names one).
     """
     a, b = _two_sets(sources, options)
-    _execute(a, b, options, as_json=as_json, quiet=quiet)
+    _execute(a, b, options, as_json=as_json, quiet=quiet, opens=opens)
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True, metavar='"TEXT"… A B | "TEXT"… TABLE')
+@click.argument(
+    "words", nargs=-1, required=True, metavar='"TEXT"… A B | "TEXT"… TABLE', type=click.Path()
+)
 @click.option("--file", "file", metavar="FILE", help="More hypotheses, one a line.")
 @with_options(SETS, OUTPUT, RANKING, SEED, STATISTICS, MODELS, STORE)
 def test(
-    words: tuple[str, ...], file: str | None, as_json: bool, quiet: bool, **options: Any
+    words: tuple[str, ...],
+    file: str | None,
+    as_json: bool,
+    quiet: bool,
+    opens: bool,
+    **options: Any,
 ) -> None:
     """Test your own hypotheses: ranked, with the same numbers, nothing proposed.
 
@@ -59,22 +66,23 @@ def test(
         texts += _lines(Path(file))
     if not texts:
         raise UsageError('no hypothesis is given; type: visdiff-local test "a text" A B')
-    _execute(a, b, {**options, "hypotheses": texts}, as_json=as_json, quiet=quiet)
+    given_all = {**options, "hypotheses": texts}
+    _execute(a, b, given_all, as_json=as_json, quiet=quiet, opens=opens)
 
 
 @click.command()
 @with_options(OUTPUT, MODELS, STORE)
-def demo(as_json: bool, quiet: bool, **options: Any) -> None:
+def demo(as_json: bool, quiet: bool, opens: bool, **options: Any) -> None:
     """The whole loop on bundled images, with bundled models."""
     from visdiff_local.session import DEMO
 
     options["profile"] = options["profile"] or "nano"
     a, b = str(DEMO / "a"), str(DEMO / "b")
-    _execute(a, b, options, as_json=as_json, quiet=quiet)
+    _execute(a, b, options, as_json=as_json, quiet=quiet, opens=opens)
 
 
 @click.command()
-@click.argument("run_dir", metavar="RUN_DIR")
+@click.argument("run_dir", metavar="RUN_DIR", type=click.Path())
 @click.option("--no-images", is_flag=True, help="To be shared: no picture, no name, no path.")
 @click.option("--no-paths", is_flag=True, help="Pictures, but no file's or folder's name.")
 @click.option("--name-a", metavar="NAME", help="What A is called where no name is shown.  [A]")
@@ -139,7 +147,9 @@ def _lines(path: Path) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
-def _execute(a: str, b: str, options: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
+def _execute(
+    a: str, b: str, options: dict[str, Any], *, as_json: bool, quiet: bool, opens: bool
+) -> None:
     from visdiff_local import session
     from visdiff_local.cli import tables
     from visdiff_local.results import serialize
@@ -160,3 +170,15 @@ def _execute(a: str, b: str, options: dict[str, Any], *, as_json: bool, quiet: b
         terminal.out_json_text(serialize.to_json(outcome.result))
     else:
         tables.show(outcome.result, folder)
+    if opens:
+        _open_report(folder)
+
+
+def _open_report(folder: Path | None) -> None:
+    """In the user's browser, which is asked to show a file and nothing else."""
+    import webbrowser
+
+    if folder is None:
+        terminal.note("--open: there is no report without a run folder; name one with --out")
+    elif not webbrowser.open((folder / "report.html").resolve().as_uri()):
+        terminal.note("--open: no browser could be started; open the report by hand")

@@ -18,15 +18,19 @@ MEASURED_SHOWN = 5
 FILES_SHOWN = 6
 """Reasons why files were not used; skipped.csv and the report have them all."""
 PIPE_WIDTH = 100
+TINY, NARROW = 56, 76
+"""Below so many columns the interval is left to the report; stands beside the AUROC, without q."""
 
 
 def show(result: RunResult, folder: Path | None) -> None:
     """Prints the answer, the ranked differences, what was measured, warnings, and the report."""
+    columns = terminal.columns(PIPE_WIDTH)
     parts: list[RenderableType] = [_headline(result)]
     for direction, name in (("a", result.a.name), ("b", result.b.name)):
         rows = [d for d in result.differences if d.direction == direction]
         if rows:
-            parts.append(_differences(f"More true of {direction.upper()} ({name})", rows))
+            title = f"More true of {direction.upper()} ({name})"
+            parts.append(_differences(title, rows, columns=columns))
     noted = [item for item in result.measured if item.note]
     if noted:
         parts.append(_measured(noted[:MEASURED_SHOWN]))
@@ -69,27 +73,31 @@ def _set(name: str, n: int) -> str:
     return f"{printable(name, lines=False)}, {n} image{'' if n == 1 else 's'}"
 
 
-def _differences(title: str, rows: list[ScoredHypothesis]) -> Table:
+def _differences(title: str, rows: list[ScoredHypothesis], *, columns: int) -> Table:
+    """Texts fold; the verdict is there at any width."""
+    narrow = columns < NARROW
     table = Table(
         title=printable(title, lines=False), title_justify="left", box=box.SIMPLE_HEAD, expand=False
     )
-    table.add_column("difference", ratio=1, overflow="fold", min_width=24)
-    table.add_column("AUROC", justify="right")
-    table.add_column("95% interval", justify="center", no_wrap=True)
-    table.add_column("q", justify="right", no_wrap=True)
+    table.add_column("difference", ratio=1, overflow="fold", min_width=12 if narrow else 24)
+    table.add_column("AUROC", justify="right", no_wrap=True)
+    if not narrow:
+        table.add_column("95% interval", justify="center", no_wrap=True)
+        table.add_column("q", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for row in rows[:SHOWN]:
         low, high = row.auroc_ci
+        numbers = [f"{row.auroc:.2f}", f"{low:.2f} … {high:.2f}", _q(row.q_value)]
+        if narrow:
+            numbers = [f"{row.auroc:.2f}" + (f" ({low:.2f}…{high:.2f})" if columns >= TINY else "")]
         table.add_row(
             printable(row.text, lines=False),
-            f"{row.auroc:.2f}",
-            f"{low:.2f} … {high:.2f}",
-            _q(row.q_value),
+            *numbers,
             row.verdict,
             style="" if row.verdict == "confirmed" else "dim",
         )
     if len(rows) > SHOWN:
-        table.add_row(f"… and {len(rows) - SHOWN} more", "", "", "", "", style="dim")
+        table.add_row(f"… and {len(rows) - SHOWN} more", style="dim")
     return table
 
 

@@ -20,8 +20,8 @@ _OF_THE_RUN = (
 
 
 @click.command()
-@click.argument("run_dir", metavar="RUN")
-@click.argument("other", required=False, metavar="[OTHER]")
+@click.argument("run_dir", metavar="RUN", type=click.Path())
+@click.argument("other", required=False, metavar="[OTHER]", type=click.Path())
 @click.option("--port", type=int, default=8178, help="On 127.0.0.1; 0: a free one.  [8178]")
 @click.option("--open/--no-open", "opens", default=False, help="Open the link in a browser.")
 @click.option("--no-models", is_flag=True, help="Open none: your own texts cannot be asked.")

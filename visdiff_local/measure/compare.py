@@ -76,19 +76,25 @@ def warnings(
         if len(stronger) > NAMED:
             named += f" and {len(stronger) - NAMED} more"
         sentences.append(f"the sets differ in {named}: what looks like content may be that")
-    sentences += [
-        f"something is repeated {overlay.place} in {overlay.share_a:.0%} of A and "
-        f"{overlay.share_b:.0%} of B (a logo, a watermark, a band?): "
-        "what looks like content may be that"
-        for overlay in overlays
-        if overlay.p_value <= alpha
-    ]
+    found = [overlay for overlay in overlays if overlay.p_value <= alpha]
+    if found:  # in one sentence too: one sunset sky is repeated in seven places
+        first = found[0]
+        more = f", and in {_places(len(found) - 1)} more" if len(found) > 1 else ""
+        sentences.append(
+            f"something is repeated {first.place} in {first.share_a:.0%} of A and "
+            f"{first.share_b:.0%} of B{more} (a logo, a watermark, a band?): "
+            "what looks like content may be that"
+        )
     shared = len({position for position, _ in duplicates.across})
     if shared:
         sentences.append(
             f"{shared} image(s) of A have a near-duplicate in B: a difference may be hidden by them"
         )
     return tuple(sentences)
+
+
+def _places(count: int) -> str:
+    return "1 place" if count == 1 else f"{count} places"
 
 
 def _columns(

@@ -90,28 +90,42 @@ class PlainLines:
     def _line(self, now: float) -> str:
         spent = now - self._began
         stored = f" ({self._stored} from the store)" if self._stored else ""
-        rate = f", {self._done / spent:.1f}/s" if self._done and spent > 0.1 else ""
+        rate = f", {speed(self._done, spent)}" if self._done and spent > 0.1 else ""
         return f"{self._stage}: {self._done + self._stored}{stored} in {spent:.1f} s{rate}"
 
 
+def speed(done: float, spent: float) -> str:
+    """How fast, in numbers that are never 0.0: ``12/s``, ``0.42/s``, ``8.3 s each``."""
+    if done <= 0 or spent <= 0:
+        return ""
+    rate = done / spent
+    return f"{spent / done:.1f} s each" if rate < 0.2 else f"{rate:.3g}/s"
+
+
 class Bars:
-    """Bars on a terminal, one a stage, with what came from the store, rate and time left."""
+    """Bars on a terminal, one a stage: what came from the store, rate, time left, and once a stage
+    is done the time it took."""
 
     def __init__(self, bars: "RichBars") -> None:
         self._bars = bars
         self._task: TaskID | None = None
         self._told_of: set[str] = set()
-        self._stored = 0
+        self._stored = self._new = 0
+        self._began = 0.0
 
     def start(self, stage: str, total: int) -> None:
-        self._stored = 0
+        self._stored, self._new, self._began = 0, 0, time.monotonic()
         self._task = self._bars.add_task(stage, total=total or None, note="")
 
     def advance(self, done: int, stored: int = 0) -> None:
         if self._task is None:
             return
         self._stored += stored
-        note = f"{self._stored} from the store" if self._stored else ""
+        self._new += done
+        # Over the whole stage: known from the first thing done, and calm.
+        rate = speed(self._new, time.monotonic() - self._began)
+        parts = (rate, f"{self._stored} from the store" if self._stored else "")
+        note = ", ".join(part for part in parts if part)
         self._bars.update(self._task, advance=done + stored, note=note)
 
     def finish(self) -> None:
@@ -145,7 +159,7 @@ def shown(*, quiet: bool) -> Iterator[Progress]:
         TextColumn("{task.description:<10}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[note]}", style="dim", markup=False),
     )
     with RichProgress(*columns, console=terminal.console(sys.stderr)) as bars:

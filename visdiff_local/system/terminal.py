@@ -131,6 +131,11 @@ def is_terminal() -> bool:
     return console().is_terminal
 
 
+def columns(piped: int) -> int:
+    """How many columns a line has: the terminal's, or ``piped`` where stdout is none."""
+    return console().width if is_terminal() else piped
+
+
 def show(*parts: Any, width: int | None = None) -> None:
     """Renderables (tables, styled text) to stdout.
 
