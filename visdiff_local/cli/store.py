@@ -152,6 +152,60 @@ def merge(parts: tuple[str, ...], as_json: bool, quiet: bool, store: str | None)
         terminal.note(f"  {reason}")
 
 
+@store.command("import")
+@click.argument("source", metavar="FILE | DIR")
+@click.option("--as", "name", required=True, metavar="NAME", help="What it is called from now on.")
+@click.option("--images", metavar="DIR", help="What its paths are relative to.")
+@with_options(_JSON, _QUIET, STORE)
+def import_(
+    source: str, name: str, images: str | None, as_json: bool, quiet: bool, store: str | None
+) -> None:
+    """Take in vectors and captions that others computed, under a name.
+
+    A Parquet table; .npy with a list of images of the same name beside it; or a folder as
+    clip-retrieval writes it. They are never mixed with computed ones.
+    """
+    from visdiff_local.session import Launcher
+    from visdiff_local.store.importing import take_in
+    from visdiff_local.system import progress
+
+    below = None if images is None else Path(images).expanduser()
+    with progress.shown(quiet=quiet or as_json) as shown, Launcher() as launcher:
+        shown.start("import", 0)
+        path = Path(source).expanduser()
+        done = take_in(launcher.store_at(store), path, name, images=below, tell=shown.advance)
+        shown.finish()
+    if as_json:
+        terminal.out_json(vars(done))
+        return
+    terminal.out(
+        f"{done.name}: {done.vectors} vectors and {done.captions} captions of {done.rows} rows "
+        f"(fingerprint {done.fingerprint[:16]})"
+    )
+    if done.left_out:
+        terminal.note(f"{done.left_out} rows were left out:")
+    for line in done.skipped[:5]:
+        terminal.note(f"  {line}")
+
+
+@store.command()
+@click.argument("folder", metavar="DIR")
+@with_options(_JSON, MODELS, STORE)
+def export(folder: str, as_json: bool, **options: Any) -> None:
+    """Write the embeddings as clip-retrieval has them: img_emb and metadata."""
+    from visdiff_local.session import Launcher, configured
+    from visdiff_local.store.ready_made import write_out
+
+    config = configured(a="", b="", **given(options))
+    with Launcher() as launcher:
+        fingerprint = launcher.roles(config).embedder.fingerprint
+        count = write_out(launcher.store(config), fingerprint, Path(folder).expanduser())
+    if as_json:
+        terminal.out_json({"folder": folder, "vectors": count})
+    else:
+        terminal.out(f"{count} vectors in {folder}")
+
+
 @store.command()
 @click.option("--older-than", "days", type=float, metavar="DAYS", help="Not used for so long.")
 @click.option("--max-gib", type=float, help="Then the oldest, until the rest is so small.")

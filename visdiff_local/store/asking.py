@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from visdiff_local.errors import WeightsError
+from visdiff_local.images.listing import Listing
 from visdiff_local.store import Store
 from visdiff_local.store.records import Value
 from visdiff_local.types import ImageRef, Window
@@ -139,6 +140,8 @@ def chunks(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 def ids_of(images: Sequence[ImageRef]) -> list[str]:
     """Content ids; raises ValueError for an image that was listed and not read."""
+    if isinstance(images, Listing):
+        return images.hex_ids()
     ids = [ref.id for ref in images]
     if not all(ids):
         unread = images[ids.index("")].name

@@ -26,7 +26,8 @@ very many images. NaN: the model gave no answer for that image."""
 class Images:
     """Images of both sets and the side each is from; ``is_a`` bool (N,)."""
 
-    refs: tuple[ImageRef, ...]
+    refs: Sequence[ImageRef]
+    """A tuple, or a columnar listing that makes them when they are asked for."""
     is_a: BoolArray
     sampled: stats.Design | None = None
     """How they belong together; None: each is independent of the others."""
