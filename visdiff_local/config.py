@@ -48,6 +48,8 @@ class Options(TypedDict, total=False):
     device: Literal["auto", "cpu", "cuda"]
     proposer: str | Sequence[Proposer]
     ranker: str
+    rank_sample: int | None
+    imported: str | None
     binary: bool
     rounds: int
     samples: int
@@ -126,6 +128,11 @@ class RunConfig(BaseModel):
     """A ranker, a cascade ``clip>vqa`` or an ensemble ``clip+vqa``."""
     binary: bool = False
     """Yes or no instead of P(yes), as the paper has it."""
+    rank_sample: int | None = Field(default=None, ge=2)
+    """At most so many images of each set test the hypotheses; the paper has 5,000."""
+    imported: str | None = None
+    """An import (``store import``) whose vectors stand in for the embedder's of images, and whose
+    captions came with the images."""
     rounds: int = Field(default=3, ge=1, le=100)
     samples: int = Field(default=20, ge=1, le=1000)
     """Images of each set shown to the proposer in a round."""

@@ -39,6 +39,8 @@ RANKING: tuple[Option, ...] = (
     click.option(
         "--ranker", metavar="NAME", help='clip, vqa, caption-qa, "clip>vqa", "clip+vqa".  [clip]'
     ),
+    click.option("--rank-sample", type=int, metavar="N", help="At most N images a set are ranked."),
+    click.option("--imported", metavar="NAME", help="Vectors and captions of store import."),
     click.option("--binary", is_flag=True, default=None, help="Yes or no instead of P(yes)."),
     click.option("--one-way", is_flag=True, default=None, help="Only what is more true of A."),
 )

@@ -26,6 +26,7 @@ from visdiff_local.store.cached import (
     CachedVisualQA,
     Counter,
 )
+from visdiff_local.store.ready_made import Import, ImportedEmbedder
 from visdiff_local.system.progress import Progress, Silent
 from visdiff_local.types import Calls, ModelInfo, Window
 
@@ -48,6 +49,8 @@ class RunModels:
             role: Counter(tell=self.progress.advance) for role in ROLES
         }
         self._used: dict[Role, ModelHandle] = {}
+        self.imported: Import | None = None
+        """Ready-made vectors and captions that this run uses."""
         self.window: Window | None = None
         """Through which models see deep pixels; known once both sets are read."""
 
@@ -120,7 +123,10 @@ class RunModels:
 
     @cached_property
     def embedder(self) -> CachedEmbedder:
-        return CachedEmbedder(*self._source("embedder"))
+        source = self._source("embedder")
+        if self.imported is None or not self.imported.has_vectors:
+            return CachedEmbedder(*source)
+        return ImportedEmbedder(*source, imported=self.imported)
 
     def domain(self) -> Domain | None:
         """What the embedder was trained on, where it was used and comes with such statistics."""

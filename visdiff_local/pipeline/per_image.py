@@ -29,7 +29,7 @@ def table(
     """A row an image of A, then of B, then one for each file that was left out.
 
     Scores are of the images that tested a text; CLIP's, which cost next to nothing once an image
-    is embedded, of all that were read. Elsewhere they are NaN.
+    is embedded, of all that were read unless only a sample is ranked. Elsewhere they are NaN.
     """
     images = sets.everything
     out = [("a", s) for s in sets.a.skipped] + [("b", s) for s in sets.b.skipped]
@@ -110,7 +110,7 @@ def _scored(
             values[places] = tested.scores.values[row]
             if tested.scores.answered is not None:
                 values[places[~tested.scores.answered[row]]] = np.nan
-    if columns and config.ranker == "clip":
+    if columns and config.ranker == "clip" and config.rank_sample is None:
         _the_rest(refs, known, columns, roles)
     return list(columns.items())
 

@@ -16,6 +16,7 @@ from visdiff_local.pipeline import grouping
 from visdiff_local.pipeline.grouping import Grouping
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.rankers.scores import Images
+from visdiff_local.store.ready_made import opened
 from visdiff_local.types import ImageRef
 
 FEW = 20
@@ -58,6 +59,7 @@ def both(a: ImageSet, b: ImageSet, config: RunConfig, roles: RunModels) -> Sets:
     Raises:
         InputError: a set is empty, or lacks the column that an option names.
     """
+    roles.imported = None if config.imported is None else opened(roles.store, config.imported)
     if config.paired_by is not None:
         a, b = a.requiring(config.paired_by), b.requiring(config.paired_by)
     with roles.stage("read", len(a.images) + len(b.images)):
@@ -72,9 +74,18 @@ def both(a: ImageSet, b: ImageSet, config: RunConfig, roles: RunModels) -> Sets:
         )
     roles.window = None if one.window is None else one.window.window
     facts = {**one.facts, **other.facts}
-    sets = Sets(one.images, other.images, facts, window=one.window)
+    sets = Sets(_said(one.images, roles), _said(other.images, roles), facts, window=one.window)
     near = _near(sets)
     return replace(sets, near=near, grouping=grouping.of_sets(sets.a, sets.b, near, config))
+
+
+def _said(source: ImageSet, roles: RunModels) -> ImageSet:
+    """With the captions of the import, where one is used and has them."""
+    if roles.imported is None:
+        return source
+    texts = roles.imported.captions([ref.id for ref in source.images])
+    images = (replace(ref, caption=texts.get(ref.id, ref.caption)) for ref in source.images)
+    return replace(source, images=tuple(images))
 
 
 def _near(sets: Sets) -> tuple[tuple[str, ...], ...]:

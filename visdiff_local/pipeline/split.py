@@ -30,10 +30,44 @@ def folds(sets: Sets, config: RunConfig, rng: np.random.Generator) -> tuple[Fold
     """
     whole = sets.everything
     if config.stats == "paper" or config.hypotheses:
-        return (Fold(whole, whole),)
+        return (Fold(whole, sampled(whole, config)),)
     first, second, torn = _halves(sets, whole, rng)
-    fold = Fold(first, second, torn)
-    return (fold, Fold(second, first, torn)) if config.cross_fit else (fold,)
+    fold = Fold(first, sampled(second, config), torn)
+    if not config.cross_fit:
+        return (fold,)
+    return fold, Fold(second, sampled(first, config), torn)
+
+
+def sampled(images: Images, config: RunConfig) -> Images:
+    """At most ``--rank-sample`` images of each set; of pairs, as many pairs.
+
+    Strata and clusters keep their shares: in their order every k-th image is taken, from a start
+    that the seed draws. All of the images where they are not more.
+    """
+    most, design = config.rank_sample, images.design
+    if most is None:
+        return images
+    rng = np.random.default_rng([config.seed, most])
+    kept = np.flatnonzero(design.kept)
+    group = design.pair[kept] if design.paired else np.arange(len(kept))
+    chosen = np.zeros(len(images.refs), np.bool_)
+    for side in (design.is_a, ~design.is_a) if not design.paired else (np.ones_like(design.is_a),):
+        mine = side[kept]
+        first = np.unique(group[mine], return_index=True)[1]  # one image stands for its pair
+        stratum, cluster = design.stratum[kept][mine][first], design.cluster[kept][mine][first]
+        shuffled = rng.permutation(int(cluster.max(initial=0)) + 1)[cluster]
+        order = np.lexsort((rng.random(len(first)), shuffled, stratum))
+        if len(first) > most:
+            steps = (np.arange(most) + rng.random()) * (len(first) / most)
+            order = order[steps.astype(np.int64)]
+        wanted = np.isin(group, group[mine][first[order]]) & mine
+        chosen[kept[wanted]] = True
+    if chosen.sum() == len(kept):
+        return images
+    places = np.flatnonzero(chosen)
+    refs = [images.refs[int(i)] for i in places]
+    part = None if images.sampled is None else images.sampled.subset(places)
+    return Images(tuple(refs), design.is_a[places], part)
 
 
 def sides(images: Images) -> tuple[tuple[ImageRef, ...], tuple[ImageRef, ...]]:

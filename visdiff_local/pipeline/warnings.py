@@ -42,6 +42,21 @@ def about_sets(sets: Sets, folds: Sequence[Fold], config: RunConfig) -> Iterator
         yield f"{count} {images} in both A and B, byte by byte"
     if not config.hypotheses and config.stats == "trusted":
         yield from _about_halves(folds[0])
+    if config.rank_sample is not None:
+        yield from _about_sample(sets, folds, config.rank_sample)
+
+
+def _about_sample(sets: Sets, folds: Sequence[Fold], most: int) -> Iterator[str]:
+    """Which images were ranked, where not all were."""
+    ranked = [fold.validate.is_a for fold in folds]
+    counts = [sum(int((is_a == of_a).sum()) for is_a in ranked) for of_a in (True, False)]
+    sizes = [len(side.images) for side in (sets.a, sets.b)]
+    if max(int((is_a == side).sum()) for is_a in ranked for side in (True, False)) >= most:
+        yield (
+            f"--rank-sample {most}: hypotheses are tested on {counts[0]:,} images of A's "
+            f"{sizes[0]:,} and {counts[1]:,} of B's {sizes[1]:,}, drawn by the seed with the "
+            "shares of clusters and strata kept"
+        )
 
 
 def about_window(sets: Sets) -> Iterator[str]:

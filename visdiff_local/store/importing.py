@@ -126,8 +126,8 @@ def _rows(source: Path, files: Sequence[Path]) -> Iterator[_Rows]:
         tables = {_number(path): path for path in files if path.suffix == ".parquet"}
         if arrays and arrays.keys() != tables.keys():
             raise InputError(
-                f"{shown(source)}: {len(arrays)} img_emb_*.npy and {len(tables)} metadata_*.parquet "
-                "do not go together"
+                f"{shown(source)}: {len(arrays)} img_emb_*.npy and {len(tables)} "
+                "metadata_*.parquet do not go together"
             )
         for number, table in sorted(tables.items()):
             yield from _paired(arrays.get(number), table)
@@ -224,7 +224,7 @@ def _put_vectors(
     unit: HalfArray = (vectors[places] / lengths[places, None]).astype(np.float16)
     new = ~index.known(list(first))
     index.add([id_ for id_, fresh in zip(first, new.tolist(), strict=True) if fresh], unit[new])
-    done.vectors += int(new.sum())
+    done.vectors += len(first)
 
 
 def _vector_column(table: Any) -> np.typing.NDArray[Any] | None:

@@ -1,13 +1,20 @@
 """What was imported, by name; and our own embeddings, written as clip-retrieval has them."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from visdiff_local.errors import InputError
+from visdiff_local.errors import InputError, UsageError
+from visdiff_local.protocols import FloatArray
 from visdiff_local.store import Store
+from visdiff_local.store.asking import ids_of
+from visdiff_local.store.cached import CachedEmbedder, Counter
 from visdiff_local.store.disk import private_folder, write_atomically
-from visdiff_local.store.keys import key
+from visdiff_local.store.keys import key, keys
+from visdiff_local.types import ImageRef
 
 ROWS_A_FILE = 1_000_000
 
@@ -31,6 +38,72 @@ def named(store: Store, name: str) -> str | None:
     """The fingerprint of the import of this name."""
     found = store.records.get_many("import", [_key(name)]).get(_key(name))
     return None if found is None else str(found)
+
+
+def opened(store: Store, name: str) -> "Import":
+    """The import of this name; raises :class:`InputError` where there is none."""
+    fingerprint = named(store, name)
+    if fingerprint is None:
+        raise InputError(
+            f"--imported {name}: nothing was imported by this name into {store.folder}; type: "
+            f"visdiff-local store import FILE --as {name}"
+        )
+    return Import(store, name, fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What others computed, as a run uses it."""
+
+    store: Store
+    name: str
+    fingerprint: str
+
+    @property
+    def has_vectors(self) -> bool:
+        return self.store.dimension(self.fingerprint) is not None
+
+    def captions(self, ids: Sequence[str]) -> dict[str, str]:
+        """By image id; those without one are not there."""
+        names = dict(zip(keys("caption", ids, model=self.fingerprint, prompt=""), ids, strict=True))
+        known = self.store.records.get_many("caption", list(names))
+        return {names[key]: str(text) for key, text in known.items()}
+
+
+class ImportedEmbedder(CachedEmbedder):
+    """An embedder whose images' vectors are an import's; texts are embedded by the model."""
+
+    def __init__(
+        self,
+        open_model: Callable[[], Any],
+        fingerprint: str,
+        store: Store,
+        calls: Counter,
+        *,
+        imported: Import,
+    ) -> None:
+        super().__init__(open_model, fingerprint, store, calls)
+        self._imported = imported
+
+    def embed_images(self, images: Sequence[ImageRef]) -> FloatArray:
+        """Raises :class:`InputError` for an image that the import lacks, :class:`UsageError` where
+        the model's texts lie in another space."""
+        name, dimension = self._imported.name, self._store.dimension(self._imported.fingerprint)
+        if dimension != self.dimension:
+            raise UsageError(
+                f"--imported {name}: its vectors have {dimension} numbers, and those of the "
+                f"embedder's texts {self.dimension}; name the model that made them with --embedder"
+            )
+        index = self._store.vectors(self._imported.fingerprint, dimension)
+        found, vectors = index.get(ids_of(images))
+        if not found.all():
+            lacking = np.flatnonzero(~found).tolist()
+            raise InputError(
+                f"--imported {name} has no vector of {len(lacking)} images, such as "
+                f"{images[lacking[0]].name}; import them, or leave them out of the sets"
+            )
+        self._calls.add(from_store=len(found))
+        return vectors
 
 
 def write_out(store: Store, fingerprint: str, folder: Path) -> int:
