@@ -39,7 +39,7 @@ def test(
     refs, design = images.refs, images.design
     if len(refs) > AT_MOST:
         chosen = np.flatnonzero(design.halve(rng, AT_MOST / len(refs)))
-        refs, design = tuple(refs[i] for i in chosen), design.subset(chosen)
+        refs, design = tuple(refs[int(i)] for i in chosen), design.subset(chosen)
     texts = [
         hypothesis.text
         for fold in settled
