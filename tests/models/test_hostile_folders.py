@@ -75,6 +75,17 @@ def test_what_published_models_have_is_no_code(content: object, tmp_path: Path) 
     vet(SPEC, tmp_path)
 
 
+def test_a_path_into_the_model_s_own_folder_is_no_other_place(tmp_path: Path) -> None:
+    for named, refused in ((tmp_path, False), (tmp_path / "text", False), (tmp_path.parent, True)):
+        config = {"text_cfg": {"hf_model_name": str(named)}}
+        (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+        if refused:
+            with pytest.raises(WeightsError, match="another place"):
+                vet(SPEC, tmp_path)
+        else:
+            vet(SPEC, tmp_path)
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in BUNDLED.iterdir() if path.is_dir()))
 def test_the_bundled_models_pass(name: str) -> None:
     vet(SPEC, BUNDLED / name)

@@ -53,7 +53,7 @@ def vet(spec: ModelSpec, folder: Path) -> None:
                 f"{spec.name}: {path} cannot be read ({error}); "
                 f"type: visdiff-local models verify {spec.name}"
             ) from error
-        refused = next(_refused(content), None)
+        refused = next(_refused(content, folder), None)
         if refused is not None:
             raise WeightsError(
                 f"{spec.name}: {path} names code or another place ({refused}), which is never "
@@ -61,21 +61,29 @@ def vet(spec: ModelSpec, folder: Path) -> None:
             )
 
 
-def _refused(value: object, place: str = "") -> Iterator[str]:
+def _refused(value: object, folder: Path, place: str = "") -> Iterator[str]:
     if isinstance(value, list):
         for item in value:
-            yield from _refused(item, place)
+            yield from _refused(item, folder, place)
     if not isinstance(value, dict):
         return
     for key, item in value.items():
         here = f"{place}.{key}" if place else str(key)
-        if key in CODE and item not in (None, False, "", {}, []):
+        if key in CODE and item not in (None, False, "", {}, []) and not _own(item, folder):
             yield f"{here} = {str(item)[:60]!r}"
         elif _IMPLEMENTATION.search(key):
             yield from (f"{here} = {text!r}" for text in _texts(item) if not _NAME.fullmatch(text))
         elif _PLACED.search(key):
             yield from (f"{here} = {text!r}" for text in _texts(item) if _PLACE.search(text))
-        yield from _refused(item, here)
+        yield from _refused(item, folder, here)
+
+
+def _own(value: object, folder: Path) -> bool:
+    """Whether it names the model's own folder, or something in it: open_clip's ``hf_model_name`` is
+    a path where the text tower's configuration lies beside the weights."""
+    if not isinstance(value, str) or not Path(value).is_absolute():
+        return False
+    return Path(value).resolve().is_relative_to(folder.resolve())
 
 
 def _texts(value: object) -> Iterator[str]:
