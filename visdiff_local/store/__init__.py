@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -221,10 +222,8 @@ def _mark_used(folder: Path) -> None:
     """Keeps the time of last use, as the time of the folder's ``used`` file; at most once a day."""
     if not folder.exists() or _last_used(folder) > time.time() - DAY:
         return
-    try:
+    with suppress(OSError):  # a store that may not be written is used all the same
         (folder / "used").touch(mode=0o600)
-    except OSError as error:
-        raise cannot(folder, error.strerror or error) from error
 
 
 def _last_used(folder: Path) -> float:

@@ -10,11 +10,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from visdiff_local.errors import StoreError
-from visdiff_local.store.disk import cannot, locked
+from visdiff_local.store.disk import cannot, locked, may_write
 
 Result = TypeVar("Result")
 Row = tuple[Any, ...]
@@ -23,6 +25,7 @@ BUSY_SECONDS = 60.0
 """How long a writer waits for its turn."""
 DAY = 86_400
 """Seconds; the time of last use is written at most once a day."""
+SCHEMA_VERSION = 1
 _VARIABLES = 500
 _STREAMED = 10_000
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -37,6 +40,9 @@ class Database:
         self._report = report
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self.read_only = False
+        """Whether the file that is open may be read alone; known once it is."""
+        self._told_of_reading = False
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
         """What a query finds. Raises :class:`StoreError`."""
@@ -68,7 +74,17 @@ class Database:
     def write(self, *batches: tuple[str, Iterable[Sequence[Any]]]) -> None:
         """Each statement with all its rows, in one transaction. Raises :class:`StoreError`."""
         prepared = [(statement, list(rows)) for statement, rows in batches]
-        if any(rows for _, rows in prepared):
+        if not any(rows for _, rows in prepared):
+            return
+        self._run(lambda connection: connection.execute("SELECT 1"))
+        if self.read_only:
+            if not self._told_of_reading:
+                self._told_of_reading = True
+                self._report(
+                    f"{self.path} may not be written: what is known there is used, and nothing is "
+                    "added to it"
+                )
+        else:
             self._run(lambda connection: _transact(connection, prepared))
 
     def shrink(self) -> None:
@@ -87,7 +103,7 @@ class Database:
             try:
                 return action(self._opened())
             except sqlite3.Error as error:
-                if not _is_damage(error):
+                if not _is_damage(error) or self.read_only:
                     raise self._failure(error) from error
                 self._set_aside(error)
             try:
@@ -97,9 +113,50 @@ class Database:
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
-            with locked(self.path.with_suffix(".lock")):  # one process makes the tables
-                self._connection = self._connect()
+            self.read_only = self.path.is_file() and not may_write(self.path)
+            if self.read_only:
+                self._connection = self._connect_to_read()
+            else:
+                with locked(self.path.with_suffix(".lock")):  # one process makes the tables
+                    self._connection = self._connect()
+            self._check(self._connection)
         return self._connection
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        """What others made, on a medium or with rights that let nothing be added: it is enough for
+        a run that they have done before."""
+        name = quote(os.fsencode(self.path))
+        waiting = self.path.with_name(f"{self.path.name}-wal")
+        # Without a log to replay the file is whole, and needs no lock files beside it.
+        whole = not waiting.exists() or waiting.stat().st_size == 0
+        connection = sqlite3.connect(
+            f"file:{name}?mode=ro{'&immutable=1' if whole else ''}",
+            uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS,
+        )  # fmt: skip
+        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        return connection
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        """Raises :class:`StoreError` where another version of the program made the tables."""
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        found, ours = _columns(connection), self._expected_columns()
+        other = sorted(name for name in ours if name in found and found[name] != ours[name])
+        if version <= SCHEMA_VERSION and not other:
+            return
+        self.close()
+        newer = version > SCHEMA_VERSION or any(
+            len(found[name]) > len(ours[name]) for name in other
+        )
+        raise StoreError(
+            f"the store {self.path.parent} was made by {'a newer' if newer else 'another'} version "
+            f"of this program (schema {version}, this one knows {SCHEMA_VERSION}); use that "
+            "version, or another place with --store DIR"
+        )
+
+    def _expected_columns(self) -> dict[str, tuple[str, ...]]:
+        with closing(sqlite3.connect(":memory:")) as blank:
+            blank.executescript(self._schema)
+            return _columns(blank)
 
     def _connect(self) -> sqlite3.Connection:
         try:  # SQLite gives its other files the mode of this one
@@ -114,6 +171,8 @@ class Database:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.executescript(self._schema)
+            if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         except sqlite3.Error:
             connection.close()
             raise
@@ -169,6 +228,18 @@ def _transact(
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _columns(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
+    """The names of each table's columns."""
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    return {
+        str(name): tuple(
+            str(row[0])
+            for row in connection.execute("SELECT name FROM pragma_table_info(?)", (name,))
+        )
+        for (name,) in tables
+    }
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

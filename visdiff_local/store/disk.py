@@ -39,6 +39,17 @@ def private_folder(path: Path) -> None:
         raise cannot(path, error.strerror or error) from error
 
 
+def may_write(path: Path) -> bool:
+    """Whether the file and its folder can be written: rights, and a medium that takes it."""
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        return False
+    try:
+        os.close(os.open(path, os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
     """Holds a lock among processes; yields False where it is held already and ``wait`` is off.
