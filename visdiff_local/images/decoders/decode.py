@@ -31,9 +31,9 @@ class Format:
 
 
 FORMATS = (
+    Format(dicom.is_dicom, dicom.opened),  # before TIFF: a file may be both
     Format(tiff.is_tiff, tiff.opened),
     Format(pillow.deep_png, tiff.deep_png),
-    Format(dicom.is_dicom, dicom.opened),
     Format(heif.is_heif, heif.opened),
     Format(heif.is_jxl, heif.opened_jxl),
     Format(nifti.is_nifti, nifti.opened),

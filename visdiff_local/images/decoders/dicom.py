@@ -7,7 +7,10 @@ nobody who has a result can try ids until one fits.
 """
 
 import hashlib
+import logging
 import secrets
+import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from io import BytesIO
@@ -37,10 +40,18 @@ PATIENT, STUDY, SERIES = "patient", "study", "series"
 _HASHED = {PATIENT: "PatientID", STUDY: "StudyInstanceUID", SERIES: "SeriesInstanceUID"}
 _LONGEST = 64
 _KEY_BYTES = 32
+_LEAST = 132
+_JPEG_EXTENDED = ("1.2.840.10008.1.2.4.51",)
 
 
 def is_dicom(raw: bytes) -> bool:
-    return raw[128:132] == b"DICM"
+    """By its magic, or by a first tag of group 2 or 8 where the preamble is missing."""
+    if raw[128:132] == b"DICM":
+        return True
+    group, element = raw[:2], raw[2:4]
+    if group not in (b"\x02\0", b"\x08\0") or element[1:] != b"\0" or len(raw) < _LEAST:
+        return False
+    return (raw[4:6].isalpha() and raw[4:6].isupper()) or raw[6:8] == b"\0\0"
 
 
 def opened(raw: bytes, wanted: Wanted) -> Header:
@@ -120,10 +131,18 @@ def _dataset(raw: bytes, *, pixels: bool = True) -> "Dataset":
         import pydicom
         from pydicom import config
     config.settings.reading_validation_mode = config.IGNORE  # foreign files are as they are
+    _silenced()
     try:
-        return pydicom.dcmread(BytesIO(raw), stop_before_pixels=not pixels)
+        return pydicom.dcmread(BytesIO(raw), stop_before_pixels=not pixels, force=True)
     except Exception as error:  # a damaged file can raise anything in a parser
         raise UnreadableImageError(f"damaged DICOM ({type(error).__name__})") from error
+
+
+@cache
+def _silenced() -> None:
+    """What pydicom logs and warns of may hold the values of tags, and a log is kept for long."""
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", module=r"pydicom\.")
 
 
 def _frames(data: "Dataset") -> int:
@@ -140,16 +159,18 @@ def _pixels(data: "Dataset", frame: int) -> Image.Image | Deep:
     photometric = _text(data.get("PhotometricInterpretation")).upper()
     try:
         # raw=False turns YBR colours into RGB; errors name tags and codecs, never their values.
-        stored: Any = pixel_array(data, index=frame if _frames(data) > 1 else None)
+        stored: Any = _stored(data, frame, pixel_array)
         if photometric == "PALETTE COLOR":
-            stored = apply_color_lut(stored, data)
-            return _colours(np.asarray(stored))
+            colours = np.asarray(apply_color_lut(stored, data))
+            deep = colours.dtype.itemsize == 2  # a palette of 16 bits is still one of colours
+            return _colours((colours >> 8).astype(np.uint8) if deep else colours)
     except Exception as error:
         raise UnreadableImageError(_undecodable(data, error)) from error
     if stored.ndim == 3:
         return _colours(np.asarray(stored))
     if stored.ndim != 2:
         raise UnreadableImageError(f"a DICOM picture of {stored.ndim} dimensions")
+    stored = _unpadded(data, stored)
     inverted = photometric == "MONOCHROME1"
     bits = None
     rescaled = _text(data.get("RescaleSlope")) not in ("", "1", "1.0") or _text(
@@ -165,6 +186,32 @@ def _pixels(data: "Dataset", frame: int) -> Image.Image | Deep:
     if values.dtype == np.uint8 and not inverted and _window(data) is None:
         return Image.fromarray(values).convert("RGB")
     return Deep(values, tags=_window(data), inverted=inverted, bits=bits)
+
+
+def _unpadded(data: "Dataset", stored: Any) -> Any:
+    """What lies outside the picture (PixelPaddingValue) gets the least value within it."""
+    try:
+        outside = stored == int(data.PixelPaddingValue)
+    except (AttributeError, TypeError, ValueError):
+        return stored
+    if outside.any() and not outside.all():
+        stored = np.where(outside, stored[~outside].min(), stored)
+    return stored
+
+
+def _stored(data: "Dataset", frame: int, pixel_array: Callable[..., Any]) -> Any:
+    """By pydicom's decoders; JPEGs of 12 bits, which those leave out, by imagecodecs."""
+    try:
+        return pixel_array(data, index=frame if _frames(data) > 1 else None)
+    except RuntimeError:
+        with suppress(ImportError):
+            import imagecodecs
+            from pydicom.encaps import get_frame
+
+            if str(data.file_meta.TransferSyntaxUID) in _JPEG_EXTENDED:
+                packed = get_frame(data.PixelData, frame, number_of_frames=_frames(data))
+                return imagecodecs.jpeg_decode(packed)
+        raise
 
 
 def _colours(pixels: Pixels) -> Image.Image | Deep:

@@ -3,6 +3,7 @@
 The extra ``deep``: tifffile and imagecodecs.
 """
 
+import logging
 from io import BytesIO
 from typing import Any
 
@@ -30,11 +31,12 @@ def opened(raw: bytes, wanted: Wanted) -> Header:
     with extra("deep", "TIFFs of 16-bit colours, 64-bit floats or many bands"):
         import imagecodecs  # noqa: F401 (tifffile finds it)
         import tifffile
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # its errors are raised too
     try:
         file = tifffile.TiffFile(BytesIO(raw))
         page: Any = file.pages[wanted.frame or 0]
     except IndexError as error:
-        raise UnreadableImageError(f"it has no page {wanted.frame}") from error
+        raise UnreadableImageError(f"it has no page {wanted.frame or 0}") from error
     height, width, bands = int(page.imagelength), int(page.imagewidth), int(page.samplesperpixel)
     if page.dtype is None:
         raise UnreadableImageError("a TIFF of an unknown pixel type")
