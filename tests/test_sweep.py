@@ -52,7 +52,7 @@ def test_the_ready_sweeps_are_valid(path: Path) -> None:
 def test_all_ready_sweeps_are_there() -> None:
     assert {path.stem for path in SWEEPS.glob("*.toml")} == {
         "table2", "purity", "caption_style", "language_model", "sample_size", "rounds",
-        "probability", "faint",
+        "probability", "faint", "defaults",
     }  # fmt: skip
 
 
@@ -171,6 +171,9 @@ def test_what_is_written(finished: tuple[Any, Any, Path]) -> None:
         trials[0]
     )
     assert {t["exact_acc@1"] for t in trials if t["split"] == "easy"} == {1.0}
+    assert {t["exact_proposed"] for t in trials} == {True}
+    text = (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
+    assert "| proposed | oracle@1 | oracle@5 |" in text
     with (tmp_path / "out" / "summary.csv").open(newline="") as file:
         summary = list(csv.DictReader(file))
     assert float(summary[0]["acc@1_low"]) <= float(summary[0]["acc@1"])

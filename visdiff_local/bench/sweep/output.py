@@ -89,6 +89,7 @@ def _flat(trial: Trial) -> Row:
     for grader in GRADERS:
         for k in TOP:
             row[f"{grader}_acc@{k}"] = trial.score(grader, k) if known[grader] else None
+        row[f"{grader}_proposed"] = trial.proposed.get(grader)
     row["hypotheses"] = len(trial.ranked)
     row["first"] = trial.ranked[0].text if trial.ranked else None
     row["first_auroc"] = trial.ranked[0].auroc if trial.ranked else None
@@ -120,9 +121,14 @@ def _markdown(sweep: Sweep, summary: Sequence[Row]) -> str:
     varied = list(dict.fromkeys(name for c in sweep.combinations for name in c.varied))
     columns = [*varied, "split", "grader", "pairs", "seeds"]
     columns += [f"acc@{k}{kind}" for kind in ("", "_gain") for k in TOP]
+    columns += ["proposed", *(f"oracle@{k}" for k in TOP)]
     head, body = tables.flat_grid(summary, columns)
     gain = "" if sweep.baseline is None else f"Gains are over: {sweep.baseline.label}.\n\n"
     own = {c.varied["case"]: c.against for c in sweep.combinations if c.against}
     gain += "".join(f"Gains of {name} are over: {other}.\n\n" for name, other in own.items())
-    note = "Intervals are 95%, by bootstrap over pairs.\n\n"
+    note = (
+        "Intervals are 95%, by bootstrap over pairs. Two ceilings: *proposed*, the share of pairs "
+        "whose truth was proposed at all; *oracle*, a ranker that knows the scenes, on as many "
+        "images.\n\n"
+    )
     return f"# {sweep.title}\n\n{note}{gain}{tables.markdown(head, body)}"
