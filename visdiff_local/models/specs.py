@@ -129,6 +129,9 @@ class ModelSpec(_Strict):
     token_from: str = Field(default="", pattern=r"^[A-Z_][A-Z0-9_]*$|^$")
     """``llama_server`` only: the environment variable that holds the server's token, where it wants
     one; ``VISDIFF_LLAMA_SERVER_TOKEN`` unless given. The token itself never stands here."""
+    image_budget: int = Field(default=0, ge=0)
+    """``vlm`` only: most tokens that a picture becomes, for models that leave the choice (Gemma 4:
+    70 … 1120; Qwen-VL; LFM2-VL). 0 leaves it to the folder's own settings."""
     multi_image: bool = False
     """Whether the VLM takes several images in one prompt."""
     most_images: int = Field(default=0, ge=0)

@@ -62,3 +62,17 @@ def probabilities(logits: FloatArray, options: Sequence[Sequence[int]]) -> Float
     shares = np.full(parts.shape, np.nan, dtype=np.float32)
     shares[judged] = parts[judged] / total[judged, None]
     return shares
+
+
+def answering(prompt: str) -> str:
+    """A prompt in a chat format that the model goes on from with its answer, and not a thought.
+
+    Some templates open a thought whatever they are told, and gpt-oss's ends before the channel is
+    named: the first word would be that of a thought, and P(yes) be read inside it.
+    """
+    bare = prompt.rstrip()
+    if bare.endswith("<think>"):
+        return f"{bare}\n\n</think>\n\n"
+    if bare.endswith("<|start|>assistant"):
+        return f"{bare}<|channel|>final<|message|>"
+    return prompt

@@ -119,6 +119,16 @@ def tokenizer_fits(
         )
 
 
+def answer_comes_next(prompt: str) -> None:
+    """The model goes on from the prompt with its answer, not with a thought or a channel's name."""
+    bare = prompt.rstrip()
+    if bare.endswith(("<think>", "<|start|>assistant")):
+        raise SelfTestError(
+            f"the chat template ends in {bare[-20:]!r}, so that the model's next word is not its "
+            "answer; likely cause: a template that opens a thought whatever it is told"
+        )
+
+
 def yes_and_no(options: Sequence[Sequence[int]]) -> None:
     """Both answers have tokens of their own, so that P(yes) can be read off the logits."""
     if any(not ids for ids in options):

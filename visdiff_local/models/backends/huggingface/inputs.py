@@ -1,5 +1,6 @@
 """What goes into a vision-language model: prompts cut at the image, pictures, batches of both."""
 
+import inspect
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from visdiff_local.errors import UsageError, WeightsError
+from visdiff_local.models.backends.answers import answering
 from visdiff_local.models.backends.files import defused
 from visdiff_local.models.backends.huggingface.loading import Opened, squared
 from visdiff_local.models.backends.templates import templates_of, within_bounds
@@ -59,8 +61,16 @@ class InputMaker:
         if processor.chat_template or self._opened.tokenizer.chat_template:
             content = [*[{"type": "image"}] * images, {"type": "text", "text": clean}]
             within_bounds(self._templates, [{"role": "user", "content": content}])
-            said = processor.apply_chat_template(
-                [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+            source = str(processor.chat_template or self._opened.tokenizer.chat_template)
+            # Only where the template asks: transformers logs a warning about names it does not.
+            thoughts = {"enable_thinking": False} if "enable_thinking" in source else {}
+            said = answering(
+                processor.apply_chat_template(
+                    [{"role": "user", "content": content}],
+                    add_generation_prompt=True,
+                    tokenize=False,
+                    **thoughts,
+                )
             )
         elif self._opened.model.config.model_type == "llava" and images == 1:
             said = _PLAIN_LLAVA.format(clean)
@@ -69,6 +79,8 @@ class InputMaker:
                 "the folder has no chat_template.jinja, so the model cannot be asked; "
                 "fetch the complete folder again"
             )
+        if not images:
+            return Wrapped("", said)
         head, mark, tail = said.rpartition(self.image_token)
         if not mark:
             raise WeightsError(
@@ -85,6 +97,12 @@ class InputMaker:
                 self.image_token + wrapped.tail, add_special_tokens=False
             ).input_ids
         return list(ids[ids.index(self.image_token_id) + 1 :])
+
+    def text_inputs(self, wrapped: Wrapped) -> Inputs:
+        """The tensors (CPU) of a prompt without pictures."""
+        with self._lock:
+            made = self._opened.tokenizer([wrapped.whole], return_tensors="pt")
+        return {name: made[name] for name in ("input_ids", "attention_mask")}
 
     # ---- pictures --------------------------------------------------------------------------------
 
@@ -111,6 +129,26 @@ class InputMaker:
         with self._lock:
             made = self._opened.processor(images=fitted, text=[text], return_tensors="pt")
         return dict(made)
+
+
+def forward_takes(model: Any, name: str) -> bool:
+    """Whether the model's own ``forward`` has this argument, and does not swallow it unread."""
+    return name in inspect.signature(model.forward).parameters
+
+
+def image_features(model: Any, inputs: Inputs) -> Any:
+    """What the vision side delivers to the language model: tensors (…, vectors, width).
+
+    ``get_image_features`` takes other arguments by model: ``image_grid_thw``,
+    ``image_position_ids``, ``target_sizes``, ``spatial_shapes``, ``image_token_pooling`` … Those of
+    the inputs that are in its signature are handed over. The outer class often has none of its
+    own, or hands ``*args`` on, so the inner one is asked.
+    """
+    inner = getattr(model, "model", model)
+    owner = inner if hasattr(inner, "get_image_features") else model
+    wanted = inspect.signature(owner.get_image_features).parameters
+    found = owner.get_image_features(**{name: inputs[name] for name in wanted if name in inputs})
+    return found.pooler_output if hasattr(found, "pooler_output") else found
 
 
 def extend(inputs: Inputs, ids: Sequence[int]) -> Inputs:
@@ -151,7 +189,9 @@ def collate(items: Sequence[Inputs], pad: int) -> Inputs:
         elif values[0].ndim >= 4:  # (1, tiles, …): LLaVA-NeXT and Idefics cut pictures up
             most = max(v.shape[1] for v in values)
             values = [filled(v, (0, 0) * (v.ndim - 2) + (0, most - v.shape[1])) for v in values]
-        batch[name] = torch.cat(values, dim=0)
+        # MiniCPM-V lays the patches of all pictures in one row, whose cuts are the target sizes.
+        in_a_row = name == "pixel_values" and "target_sizes" in items[0]
+        batch[name] = torch.cat(values, dim=-1 if in_a_row else 0)
     return batch
 
 
@@ -178,9 +218,33 @@ def grid(pictures: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
-def same_length(batch: list[Inputs]) -> list[list[int]]:
-    """Places in the batch, grouped by the length of their prompts."""
-    groups: dict[int, list[int]] = {}
+FILLED_TILES = frozenset(("llava_next", "llava_onevision", "idefics3", "smolvlm"))
+"""Models that leave out tiles that only fill up a batch, by the picture's size or their zeros."""
+
+
+ALONE = frozenset(("molmo2",))
+"""Models whose pictures are numbered through a batch, so that they cannot be put together later."""
+
+
+def same_shape(batch: list[Inputs], model_type: str, *, length: bool) -> list[list[int]]:
+    """Places in the batch, grouped by what can be computed together.
+
+    Args:
+        length: whether prompts must be of one length, so that none is padded.
+        model_type: for those of :data:`FILLED_TILES`, pictures in several tiles go together with
+            pictures in few; any other model would take the filling for a picture.
+    """
+    groups: dict[tuple[object, ...], list[int]] = {}
     for place, item in enumerate(batch):
-        groups.setdefault(item["input_ids"].shape[1], []).append(place)
+        count = item["input_ids"].shape[1]
+        pictures: tuple[object, ...] = ()
+        if model_type in ALONE:
+            pictures = (place,)
+        elif model_type not in FILLED_TILES:
+            pictures = tuple(
+                (name, tuple(value.shape))
+                for name, value in sorted(item.items())
+                if tuple(value.shape) != (1, count)
+            )
+        groups.setdefault((count if length else 0, *pictures), []).append(place)
     return list(groups.values())

@@ -3,21 +3,57 @@
 Shared by the BLIP-2 and the VLM backend. transformers 5 is spoken to here and there only.
 """
 
+import json
+import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from visdiff_local.errors import WeightsError
+from visdiff_local.errors import MissingDependencyError, UsageError, WeightsError
 from visdiff_local.models.backends.files import dependency, opening, pick_device, weight_files
 from visdiff_local.models.specs import ModelSpec
 from visdiff_local.protocols import FloatArray
 
 IMAGE_BACKEND = "pil"
 """Pinned, since torchvision resizes to slightly other pixels; part of the fingerprint."""
+
+
+_PIL_CLASS = re.compile(r"^class (\w+Pil)\b", re.MULTILINE)
+
+
+@cache
+def _pil_classes() -> frozenset[str]:
+    """The image processors that this transformers has for Pillow, read from its files: importing it
+    takes seconds, and a fingerprint must not."""
+    spec = find_spec("transformers")
+    folders = spec.submodule_search_locations if spec is not None else None
+    if not folders:
+        return frozenset()
+    files = Path(next(iter(folders))).glob("models/*/image_processing_pil_*.py")
+    return frozenset(
+        name for file in files for name in _PIL_CLASS.findall(file.read_text(encoding="utf-8"))
+    )
+
+
+def image_class(folder: Path) -> str:
+    """What prepares this folder's pictures, for fingerprints: :data:`IMAGE_BACKEND`, or the name of
+    the class where transformers has none for Pillow and silently takes torchvision's."""
+    named = ""
+    for file in ("processor_config.json", "preprocessor_config.json"):
+        with suppress(OSError, ValueError):
+            told = json.loads((folder / file).read_text(encoding="utf-8"))
+            if isinstance(told, dict):
+                inner = told.get("image_processor", told)
+                named = named or str(inner.get("image_processor_type", ""))
+    base = named.removesuffix("Fast").removesuffix("Pil")
+    known = _pil_classes()
+    return IMAGE_BACKEND if not base or not known or f"{base}Pil" in known else base
 
 
 @dataclass
@@ -63,11 +99,14 @@ def open_folder(
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     with opening(spec, folder), _quiet():
         config = transformers.AutoConfig.from_pretrained(folder, **local)
-        processor = transformers.AutoProcessor.from_pretrained(folder, **local)
+        processor = _processor(transformers, folder, local)
         # Named here and not above, where a video processor would be asked for it and has none.
         processor.image_processor = transformers.AutoImageProcessor.from_pretrained(
             folder, backend=IMAGE_BACKEND, **local
         )
+        _same_class(spec, folder, type(processor.image_processor).__name__)
+        if spec.image_budget:
+            _budget(spec, processor.image_processor)
         model, loading = transformers.AutoModelForImageTextToText.from_pretrained(
             folder,
             dtype=dtype,
@@ -87,6 +126,50 @@ def open_folder(
     if processor.tokenizer.pad_token_id is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     return Opened(model.eval(), processor, place, dtype)
+
+
+def _processor(transformers: Any, folder: Path, local: dict[str, Any]) -> Any:
+    """Raises :class:`MissingDependencyError` where the family's own processor needs a package."""
+    try:
+        return transformers.AutoProcessor.from_pretrained(folder, **local)
+    except ImportError as error:
+        extra = "smolvlm" if "num2words" in str(error) else "dev"
+        raise MissingDependencyError(
+            f"{folder}: its processor needs a package that is not installed "
+            f"({' '.join(str(error).split())}); type: pip install 'visdiff_local[{extra}]'"
+        ) from error
+
+
+def _same_class(spec: ModelSpec, folder: Path, used: str) -> None:
+    """The class in use is the one that the fingerprint names."""
+    expected = image_class(folder)
+    by_pillow = used.endswith("Pil")
+    if by_pillow != (expected == IMAGE_BACKEND):
+        raise WeightsError(
+            f"{spec.name}: pictures are prepared by {used}, where its files name {expected}; this "
+            "version of transformers has another class for them (type: visdiff-local doctor)"
+        )
+
+
+def _budget(spec: ModelSpec, images: Any) -> None:
+    """Sets how many tokens a picture may become, under the name that the processor has for it.
+
+    Raises:
+        UsageError: it has none.
+    """
+    if hasattr(images, "max_soft_tokens"):  # Gemma 4
+        images.max_soft_tokens = spec.image_budget
+    elif hasattr(images, "max_image_tokens"):  # LFM2-VL
+        images.max_image_tokens = spec.image_budget
+    elif hasattr(images, "merge_size") and hasattr(images, "patch_size"):  # Qwen-VL
+        most = spec.image_budget * (images.patch_size * images.merge_size) ** 2
+        shortest = min(int(images.size["shortest_edge"]), most)
+        images.size = {"shortest_edge": shortest, "longest_edge": most}
+    else:
+        raise UsageError(
+            f"{spec.name}: {type(images).__name__} has no image budget; leave image_budget out in "
+            "models.toml"
+        )
 
 
 def _dtype(spec: ModelSpec, device: str) -> Any:

@@ -1,7 +1,8 @@
-"""Vision-language models from Hugging Face folders: LLaVA-1.5, LLaVA-NeXT, Qwen2.5-VL, SmolVLM …
+"""Vision-language models from Hugging Face folders: LLaVA, Qwen-VL, Gemma, InternVL, SmolVLM …
 
 Any model that ``AutoModelForImageTextToText`` opens, whose folder has a chat template. Captions,
-P(yes) read off the logits, and text about several images at once.
+P(yes) read off the logits, text about several images at once; and without an image it is a
+language model, so that one model can play every role but the embedder's.
 
 For P(yes) everything up to and including the image is computed once per image, and so is what all
 questions begin with; each question then costs its own few tokens. Prompts of one length only share
@@ -11,24 +12,30 @@ Pictures: where the processor would crop to the centre, they are padded to a squ
 paper's LLaVA had it (``image_aspect_ratio = "pad"``).
 """
 
-import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from PIL import Image
 
-from visdiff_local.errors import SelfTestError, UsageError
+from visdiff_local.errors import UsageError
 from visdiff_local.images import decoded
 from visdiff_local.models.backends import answers, selftest
-from visdiff_local.models.backends.batches import Batches, is_out_of_memory, quiet
-from visdiff_local.models.backends.files import DECODING, fingerprint_of, prepared
+from visdiff_local.models.backends.batches import Batches, quiet
+from visdiff_local.models.backends.files import (
+    DECODING,
+    fingerprint_of,
+    prepared,
+    seeded,
+    unique,
+)
+from visdiff_local.models.backends.huggingface import caches, loading
 from visdiff_local.models.backends.huggingface import inputs as vlm_inputs
-from visdiff_local.models.backends.huggingface import loading
 from visdiff_local.models.backends.huggingface.inputs import Inputs, Wrapped
+from visdiff_local.models.backends.huggingface.vlm_check import check
 from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
-from visdiff_local.protocols import Captioner, FloatArray, ImageProposer, VisualQA
+from visdiff_local.protocols import Captioner, FloatArray, ImageProposer, TextModel, VisualQA
 from visdiff_local.types import ImageRef
 
 _BATCH = {"cuda": 16, "cpu": 4}
@@ -38,7 +45,7 @@ _PROPOSAL_TOKENS = 400
 _PROPOSAL_TEMPERATURE = 0.7
 
 
-IMPLEMENTS = (Captioner, VisualQA, ImageProposer)
+IMPLEMENTS = (Captioner, VisualQA, ImageProposer, TextModel)
 
 
 def fingerprint(spec: ModelSpec, folder: Path) -> str:
@@ -46,9 +53,10 @@ def fingerprint(spec: ModelSpec, folder: Path) -> str:
     return fingerprint_of(
         spec,
         folder,
-        images=[loading.IMAGE_BACKEND, DECODING, "pad", vlm_inputs.MOST_PIXELS],
+        images=[loading.image_class(folder), DECODING, "pad", vlm_inputs.MOST_PIXELS],
         new_tokens=spec.max_new_tokens,
         proposals=[_PROPOSAL_TOKENS, _PROPOSAL_TEMPERATURE],
+        **({"image_budget": spec.image_budget} if spec.image_budget else {}),
     )
 
 
@@ -116,7 +124,18 @@ class Vlm:
         """One text per image, greedy, up to the spec's ``max_new_tokens``."""
         text = self.make.wrap(prompt).whole
         ready = prepared(images, self.make.side, lambda p: self.make.inputs(text, [p]))
-        return list(self._batches.run(ready, lambda batch: self._generate(batch)))
+        return list(self._batches.run(ready, self._captions))
+
+    def _captions(self, batch: list[Inputs]) -> list[str]:
+        texts: dict[int, str] = {}
+        for places in vlm_inputs.same_shape(batch, self._kind, length=False):
+            said = self._generate([batch[place] for place in places])
+            texts.update(zip(places, said, strict=True))
+        return [texts[place] for place in range(len(batch))]
+
+    @property
+    def _kind(self) -> str:
+        return str(self.opened.model.config.model_type)
 
     def p_yes(self, images: Sequence[ImageRef], questions: Sequence[str]) -> FloatArray:
         """Float32 (n, m); NaN where neither "yes" nor "no" is at all likely."""
@@ -151,22 +170,29 @@ class Vlm:
 
     # ---- generating ------------------------------------------------------------------------------
 
-    def _generate(self, batch: list[Inputs], *, seed: int | None = None) -> list[str]:
+    def _generate(
+        self,
+        batch: list[Inputs],
+        *,
+        seed: int | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> list[str]:
         """Texts (n,); greedy without a seed. Global random state is left as it was."""
         import torch
 
         inputs = loading.to_device(vlm_inputs.collate(batch, self._pad), self.opened)
-        options: dict[str, Any] = {"max_new_tokens": self._max_new_tokens, "do_sample": False}
+        settings: dict[str, Any] = {"max_new_tokens": self._max_new_tokens, "do_sample": False}
         if seed is not None:
-            options = {
+            settings = {
                 "max_new_tokens": _PROPOSAL_TOKENS,
                 "do_sample": True,
                 "temperature": _PROPOSAL_TEMPERATURE,
             }
+        settings |= options or {}
         devices = [0] if self.opened.device == "cuda" else []
         with torch.inference_mode(), torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed or 0)
-            ids = self.opened.model.generate(**inputs, pad_token_id=self._pad, **options)
+            ids = self.opened.model.generate(**inputs, pad_token_id=self._pad, **settings)
         new = ids[:, inputs["input_ids"].shape[1] :]
         texts = self.opened.tokenizer.batch_decode(new, skip_special_tokens=True)
         return [text.strip() for text in texts]
@@ -182,7 +208,7 @@ class Vlm:
         shared = vlm_inputs.common_start(tails)
         own = [tail[shared:] for tail in tails]
         rows: dict[int, FloatArray] = {}
-        for places in vlm_inputs.same_length(batch):
+        for places in vlm_inputs.same_shape(batch, self._kind, length=True):
             items = [vlm_inputs.extend(batch[place], tails[0][:shared]) for place in places]
             logits = self._tail_logits(vlm_inputs.collate(items, self._pad), own)
             for place, of_image in zip(places, logits, strict=True):
@@ -198,7 +224,7 @@ class Vlm:
 
         with torch.inference_mode():
             done = self.opened.model(
-                **loading.to_device(prefix, self.opened), use_cache=True, logits_to_keep=1
+                **loading.to_device(prefix, self.opened), use_cache=True, **self._keep(1)
             )
         count = prefix["input_ids"].shape[0]
         cache = done.past_key_values
@@ -218,18 +244,75 @@ class Vlm:
         last = torch.tensor([len(tail) - 1 for tail in tails])
         longest = int(last.max()) + 1
         ids = torch.tensor([tail + [self._pad] * (longest - len(tail)) for tail in tails])
-        copied = copy.deepcopy(cache)
-        copied.batch_repeat_interleave(len(tails))
+        copied = caches.repeated(cache, count, len(tails))
         wanted, where = torch.unique(last, return_inverse=True)
+        keep = self._keep(wanted.to(self.opened.device))
         with torch.inference_mode():
             logits = self.opened.model(
                 input_ids=ids.repeat(count, 1).to(self.opened.device),
                 past_key_values=copied,
                 use_cache=True,
-                logits_to_keep=wanted.to(self.opened.device),
+                **keep,
             ).logits
+        if not keep:  # all rows came, not only those that are wanted
+            where = last
         rows = logits[torch.arange(len(logits)), where.repeat(count).to(logits.device)]
         return loading.float_rows(rows).reshape(count, len(tails), -1)
+
+    def _keep(self, rows: Any) -> dict[str, Any]:
+        """Which logits are to be computed; a model that cannot be told computes all of them."""
+        able = vlm_inputs.forward_takes(self.opened.model, "logits_to_keep")
+        return {"logits_to_keep": rows} if able else {}
+
+    # ---- as a language model ---------------------------------------------------------------------
+
+    def complete(
+        self,
+        prompts: Sequence[str],
+        *,
+        grammar: str | None = None,
+        seed: int = 0,
+        temperature: float = 0.0,
+        max_tokens: int = 512,
+    ) -> list[str]:
+        """One reply a prompt, each by itself, so that company changes nothing.
+
+        Raises:
+            UsageError: a grammar is given, which transformers cannot hold a model to.
+        """
+        if grammar is not None:
+            raise UsageError(f"{self._name} cannot be held to a grammar; use a GGUF as llm")
+
+        def replies(distinct: list[str]) -> list[str]:
+            return [
+                self._generate(
+                    [self.make.text_inputs(self.make.wrap(prompt, images=0))],
+                    seed=text_seed(seed, prompt) if temperature > 0 else None,
+                    options={"max_new_tokens": max_tokens}
+                    | ({"temperature": temperature} if temperature > 0 else {}),
+                )[0]
+                for prompt in distinct
+            ]
+
+        return unique(list(prompts), replies)
+
+    def choose(self, prompts: Sequence[str], options: Sequence[str]) -> FloatArray:
+        """Float32 (n, k): each option as the next word, in any case and spacing."""
+        ids = answers.answer_ids(*loading.token_coder(self.opened.tokenizer), options)
+
+        def shares(distinct: list[str]) -> list[FloatArray]:
+            rows = []
+            for prompt in distinct:
+                inputs = self.make.text_inputs(self.make.wrap(prompt, images=0))
+                rows.append(answers.probabilities(self.direct_logits([inputs]), ids)[0])
+            return rows
+
+        found = unique(list(prompts), shares)
+        return np.array(found, dtype=np.float32).reshape(len(prompts), len(options))
+
+    def text_p_yes(self, prompts: Sequence[str]) -> FloatArray:
+        """Float32 (n,): P("yes") against "no"."""
+        return self.choose(prompts, ("yes", "no"))[:, 0]
 
     # ---- for the self-test -----------------------------------------------------------------------
 
@@ -237,9 +320,14 @@ class Vlm:
         """Float32 (n, vocabulary): the next token after whole prompts, padded on the left."""
         import torch
 
-        inputs = loading.to_device(vlm_inputs.collate(items, self._pad), self.opened)
-        with torch.inference_mode():
-            return loading.float_rows(self.opened.model(**inputs, logits_to_keep=1).logits[:, -1])
+        rows: dict[int, FloatArray] = {}
+        for places in vlm_inputs.same_shape(items, self._kind, length=False):
+            batch = vlm_inputs.collate([items[place] for place in places], self._pad)
+            with torch.inference_mode():
+                inputs = loading.to_device(batch, self.opened)
+                logits = self.opened.model(**inputs, **self._keep(1)).logits
+            rows.update(zip(places, loading.float_rows(logits[:, -1]), strict=True))
+        return np.stack([rows[place] for place in range(len(items))])
 
     def shared_logits(self, picture: Image.Image, wrapped: list[Wrapped]) -> FloatArray:
         """Float32 (m, vocabulary): the same by way of the shared prefix."""
@@ -249,53 +337,6 @@ class Vlm:
         return logits
 
 
-def check(model: Vlm) -> None:
-    """The self-test; raises :class:`SelfTestError` that names the likely cause."""
-    tokenizer = model.opened.tokenizer
-    rows = model.opened.model.get_input_embeddings().weight.shape[0]
-    selftest.tokenizer_fits(*loading.token_coder(tokenizer), rows=rows, size=len(tokenizer))
-    selftest.yes_and_no(model.yes_no)
-    asked = [model.make.wrap(f"is there a {thing}?") for thing in ("dog", "big red dog")]
-    first, second = selftest.pictures()
-    try:
-        items = [
-            model.make.inputs(asked[0].whole, [first]),
-            model.make.inputs(asked[1].whole, [second]),  # longer: the first one is padded
-        ]
-        _image_tokens(model, items[0])
-        alone = np.concatenate([model.direct_logits([item]) for item in items])
-        together = model.direct_logits(items)
-        other = model.direct_logits([model.make.inputs(asked[0].whole, [second])])
-    except (ValueError, TypeError, IndexError, RuntimeError) as error:
-        if is_out_of_memory(error):
-            raise
-        raise SelfTestError(
-            f"the processor and the model do not fit ({error}); likely cause: a processor_config "
-            "or preprocessor_config of another model, or an incomplete one"
-        ) from error
-    selftest.images_matter(alone[0], other[0], "the image tokens are not those of the model")
-    tolerance = loading.tolerance(model.opened)
-    selftest.padding_is_harmless(alone[0], together[0], tolerance)
-    selftest.padding_is_harmless(alone[1], together[1], tolerance)
-    by_prefix = model.shared_logits(first, asked)
-    if np.abs(by_prefix[0] - alone[0]).max() > tolerance * np.ptp(alone[0]):
-        raise SelfTestError(
-            "a question asked over a shared prefix gets another answer than asked alone; likely "
-            "cause: an architecture whose cache cannot be repeated"
-        )
-
-
-def _image_tokens(model: Vlm, item: Inputs) -> None:
-    """The prompt's placeholders are the model's, and as many as it has image vectors."""
-    wanted_id = model.opened.model.config.image_token_id
-    cause = "patch_size or num_additional_image_tokens in processor_config.json is wrong or missing"
-    found = int((item["input_ids"] == wanted_id).sum())
-    import torch
-
-    inputs = loading.to_device(item, model.opened)
-    known = ("pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_mask")
-    seen = {name: inputs[name] for name in known if name in inputs}
-    with torch.inference_mode():
-        features = model.opened.model.get_image_features(**seen).pooler_output
-    vectors = sum(int(np.prod(one.shape[:-1])) for one in features)
-    selftest.image_tokens(found, vectors, cause)
+def text_seed(seed: int, prompt: str) -> int:
+    """Of a prompt's random numbers: by the seed and the prompt, not by what else is asked."""
+    return int(seeded(seed, prompt).integers(2**31))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from visdiff_local.errors import UsageError, WeightsError
+from visdiff_local.models.backends.answers import answering
 from visdiff_local.models.backends.files import defused
 from visdiff_local.models.backends.llama.vocab import Vocabulary
 from visdiff_local.models.backends.templates import Bounded, RefusedTemplateError
@@ -111,11 +112,14 @@ def _by_template(name: str, source: str, vocabulary: Vocabulary) -> Format:
         raise WeightsError(f"{name}: the GGUF's chat template: {error}") from error
 
     def render(turns: Chat) -> str:
-        return template.render(
-            messages=[{"role": t.role, "content": defused(t.content, special)} for t in turns],
-            add_generation_prompt=True,
-            bos_token=vocabulary.special_token("bos"),
-            eos_token=vocabulary.special_token("eos"),
+        return answering(
+            template.render(
+                messages=[{"role": t.role, "content": defused(t.content, special)} for t in turns],
+                add_generation_prompt=True,
+                enable_thinking=False,  # templates ignore names that they do not know
+                bos_token=vocabulary.special_token("bos"),
+                eos_token=vocabulary.special_token("eos"),
+            )
         )
 
     def said(turns: Chat) -> str:
