@@ -74,7 +74,7 @@ def test_the_shared_prefix_gives_what_asking_directly_gives(name: str) -> None:
     opened = model(name)
     picture = _picture()
     wrapped = [opened.make.wrap(question) for question in QUESTIONS]
-    shared = answers.probabilities(opened.shared_logits(picture, wrapped), opened.yes_no)
+    shared = answers.probabilities(opened.shared_logits([picture], wrapped)[0], opened.yes_no)
     items = [[opened.make.inputs(one.whole, [picture])] for one in wrapped]
     direct = np.concatenate([opened.direct_logits(item) for item in items])
     assert np.abs(shared - answers.probabilities(direct, opened.yes_no)).max() < 1e-5

@@ -329,12 +329,15 @@ class Vlm:
             rows.update(zip(places, loading.float_rows(logits[:, -1]), strict=True))
         return np.stack([rows[place] for place in range(len(items))])
 
-    def shared_logits(self, picture: Image.Image, wrapped: list[Wrapped]) -> FloatArray:
-        """Float32 (m, vocabulary): the same by way of the shared prefix."""
+    def shared_logits(self, pictures: Sequence[Image.Image], wrapped: list[Wrapped]) -> FloatArray:
+        """Float32 (n, m, vocabulary): the same by way of the prefix that questions share."""
         tails = [self.make.tail_ids(one) for one in wrapped]
-        prefix = vlm_inputs.collate([self.make.inputs(wrapped[0].head, [picture])], self._pad)
-        logits: FloatArray = self._tail_logits(prefix, tails)[0]
-        return logits
+        items = [self.make.inputs(wrapped[0].head, [picture]) for picture in pictures]
+        rows: dict[int, FloatArray] = {}
+        for places in vlm_inputs.same_shape(items, self._kind, length=True):
+            prefix = vlm_inputs.collate([items[place] for place in places], self._pad)
+            rows.update(zip(places, self._tail_logits(prefix, tails), strict=True))
+        return np.stack([rows[place] for place in range(len(items))])
 
 
 def text_seed(seed: int, prompt: str) -> int:

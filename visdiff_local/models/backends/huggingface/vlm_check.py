@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import ImageOps
 
 from visdiff_local.errors import SelfTestError
 from visdiff_local.models.backends import selftest
@@ -50,7 +51,8 @@ def check(model: "Vlm") -> None:
         "cause: an architecture whose cache cannot be repeated"
     )
     try:
-        by_prefix = model.shared_logits(first, asked)
+        # Two of one size share a batch: the states of a single one would do for any question.
+        by_prefix = model.shared_logits([first, ImageOps.mirror(first)], asked)[0]
     except (AttributeError, TypeError, IndexError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise
