@@ -17,7 +17,7 @@ from visdiff_local.models.backends.huggingface import inputs as vlm_inputs
 from visdiff_local.models.specs import ModelSpec
 
 QUESTIONS = ["is there a dog?", "is there a big red dog in this image?", "a dog?"]
-HYBRID = ("qwen3.5", "minicpm-v-4.6")
+HYBRID = ("qwen3.5",)
 WITHOUT_PILLOW = {
     "lfm2-vl": "Lfm2VlImageProcessor",
     "molmo-2": "Molmo2ImageProcessor",
