@@ -17,7 +17,7 @@ from visdiff_local.models.backends.huggingface import inputs as vlm_inputs
 from visdiff_local.models.specs import ModelSpec
 
 QUESTIONS = ["is there a dog?", "is there a big red dog in this image?", "a dog?"]
-HYBRID = ("qwen3.5",)
+HYBRID = ("qwen3.5", "lfm2-vl", "minicpm-v-4.6")
 WITHOUT_PILLOW = {
     "lfm2-vl": "Lfm2VlImageProcessor",
     "molmo-2": "Molmo2ImageProcessor",
@@ -43,7 +43,7 @@ def model(name: str) -> Any:
 
 @pytest.fixture(autouse=True)
 def _own_memory_of_self_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("visdiff_local.models.backends.files.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr("visdiff_local.models.backends.notes.cache_folder", lambda: tmp_path)
 
 
 @pytest.mark.parametrize("name", tiny_families.FAMILIES)
