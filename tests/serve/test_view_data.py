@@ -13,7 +13,10 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from visdiff_local import stats
 from visdiff_local.errors import InputError
+from visdiff_local.images.table import ImageTable, TextScores
+from visdiff_local.results import scores
 from visdiff_local.serve.view import labelling
 from visdiff_local.serve.view.asking import answer
 from visdiff_local.serve.view.data import Gallery, Query
@@ -167,3 +170,38 @@ def test_no_other_page_reaches_it_through_the_browser(guarded: TestClient) -> No
     ):
         pass
     assert refused.value.code == 1008
+
+
+def test_labels_correct_a_model_that_says_yes_too_often(tmp_path: Path) -> None:
+    """Over many draws the corrected interval covers the truth, which the model's own share misses,
+    and it is no wider than that of the labels alone."""
+    n, covered, missed, narrower = 400, 0, 0, 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        truth = rng.random(2 * n) < np.repeat([0.6, 0.2], n)
+        said = np.clip(np.where(truth, 0.9, 0.35) + rng.normal(0, 0.1, 2 * n), 0, 1)
+        place = tmp_path / str(seed)
+        ids = [f"{seed}-{i}" for i in range(2 * n)]
+        facts = {name: [None] * 2 * n for name in scores.FACTS}
+        facts |= {"id": ids, "set": ["a"] * n + ["b"] * n, "used": [True] * 2 * n}
+        place.mkdir()
+        column = TextScores("a hat", "p_yes", said.astype(np.float32))
+        scores.write(ImageTable(facts, {}, (column,)), place / scores.NAME)
+        gallery = Gallery.open(place)
+        notes = gallery.notes
+        for row in labelling.queue(gallery, "a hat"):
+            notes = notes.labelled("a hat", ids[row], bool(truth[row]))
+        gallery.change(notes)
+        for number, share in enumerate(labelling.shares(gallery, "a hat")):
+            mine = slice(number * n, (number + 1) * n)
+            real = float(truth[mine].mean())
+            assert share.corrected
+            assert share.interval is not None
+            low, high = share.interval
+            covered += low <= real <= high
+            missed += not low <= float(said[mine].mean()) <= high
+            alone = stats.wilson(share.shown, share.labelled)
+            narrower += (high - low) < float(alone[1] - alone[0])
+    assert covered >= 35  # of 40 at 95 %
+    assert narrower >= 30
+    assert missed >= 15

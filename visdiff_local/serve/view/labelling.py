@@ -1,12 +1,12 @@
 """Labelling blind: a hundred images in an order that tells nothing, and what the labels say."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from visdiff_local import stats
 from visdiff_local.serve.view.data import Gallery
+from visdiff_local.stats.prevalence import FEWEST_LABELS
 
 ASKED = 100
 """Images a text."""
@@ -21,6 +21,8 @@ class Share:
     shown: int
     share: float | None
     interval: tuple[float, float] | None
+    corrected: bool = False
+    """With the model's P(yes) of the other images, its errors taken out by the labels."""
 
 
 def queue(gallery: Gallery, text: str, asked: int = ASKED) -> list[int]:
@@ -38,19 +40,38 @@ def queue(gallery: Gallery, text: str, asked: int = ASKED) -> list[int]:
 
 
 def shares(gallery: Gallery, text: str) -> list[Share]:
-    """What the labels of a text say of each set, with Wilson's intervals."""
+    """What the labels of a text say of each set.
+
+    Where the text was scored by P(yes), the labels correct the model and the model's answers to
+    the images without a label narrow the interval (prediction-powered inference, Angelopoulos et
+    al. 2023); CLIP's cosines are no answers, and the labels stand alone with Wilson's interval.
+    """
     marks = gallery.notes.labels.get(text, {})
-    rows = {i: r for r, i in enumerate(gallery.facts["id"].to_pylist()) if i in marks}
+    ids = gallery.facts["id"].to_pylist()
+    kinds = {column.text: column.kind for column in gallery.images.texts}
+    predicted = gallery.numbers(text) if kinds.get(text) == "p_yes" else None
     found = []
     for number, group in enumerate(gallery.groups):
-        mine = [marks[i] for i, row in rows.items() if gallery.of_group[row] == number]
-        found.append(_share(group, len(mine), sum(mine)))
+        rows = [r for r, i in enumerate(ids) if i is not None and gallery.of_group[r] == number]
+        mine = np.array([r for r in rows if ids[r] in marks], dtype=np.int64)
+        truth = np.array([marks[ids[r]] for r in mine], dtype=np.bool_)
+        if predicted is not None:
+            others = np.array([r for r in rows if ids[r] not in marks], dtype=np.int64)
+            known = ~np.isnan(predicted[mine])
+            answered = others[~np.isnan(predicted[others])]
+            if len(answered) and known.sum() >= FEWEST_LABELS:
+                given = predicted[answered], truth[known], predicted[mine[known]]
+                share = stats.prediction_powered(*given)
+                interval = (share.low, share.high)
+                count, shown = int(known.sum()), int(truth[known].sum())
+                found.append(Share(group, count, shown, share.value, interval, corrected=True))
+                continue
+        found.append(_counted(group, len(mine), int(truth.sum())))
     return found
 
 
-def _share(group: str, labelled: int, shown: int) -> Share:
+def _counted(group: str, labelled: int, shown: int) -> Share:
     if not labelled:
         return Share(group, 0, 0, None, None)
-    bounds: Any = stats.wilson(shown, labelled)
-    interval = (float(bounds[0]), float(bounds[1]))
-    return Share(group, labelled, shown, shown / labelled, interval)
+    low, high = stats.wilson(shown, labelled)
+    return Share(group, labelled, shown, shown / labelled, (float(low), float(high)))

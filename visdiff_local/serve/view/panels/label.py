@@ -104,4 +104,5 @@ class LabelPanel:
             ui.label(
                 f"{share.group.upper()}: {share.share:.0%} show it ({low:.0%} … {high:.0%}), "
                 f"{share.shown} of {share.labelled} labelled"
+                + (", corrected for the model's errors" if share.corrected else "")
             ).classes("vd-share")
