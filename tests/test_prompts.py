@@ -20,6 +20,7 @@ VALUES = {
     "truth_a": "dogs",
     "truth_b": "cats",
     "goal": "",
+    "form": True,
     "n": 10,
     "rows": 2,
     "n_a": 20,

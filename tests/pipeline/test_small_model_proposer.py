@@ -230,3 +230,11 @@ def test_by_words_needs_enough_captions_and_the_right_direction() -> None:
     assert checks.by_words("dogs", own, other) == pytest.approx(0.5)
     assert checks.by_words("dogs", other, own) == 0.0
     assert checks.by_words("birds", own, other) is None
+
+
+def test_a_model_without_grammars_is_told_the_form() -> None:
+    model = Model(lambda prompt: "1. " + contrasting(prompt).replace(", while", " while"), knows)
+    found = proposed(sides(ANIMALS), sides(VEHICLES), model, grammar=False)
+    assert model.grammar is None
+    assert all("Each sentence has this form" in prompt for prompt in model.asked)
+    assert found.hypotheses[0].text == "animals"

@@ -15,13 +15,16 @@ from visdiff_local.bench.scenes.language.vocabulary import SAYABLE, Assertion
 from visdiff_local.bench.scenes.pairs import DIFFICULTIES, Pair, make_pair
 from visdiff_local.bench.scenes.world import GROUP_OF
 from visdiff_local.errors import InputError, ProblemsError
-from visdiff_local.pipeline.judge import GRADES, Judged, Question, judge
+from visdiff_local.pipeline.judge import GRADES, Calibration, Judged, Question, ask, judge
 from visdiff_local.protocols import TextModel
 from visdiff_local.system import foreign
 from visdiff_local.system.foreign import ForeignError
 
 FIELDS = ("hypothesis", "group_a", "group_b", "manual_label")
-ACCURACY_FIELDS = ("exact", "mae", "pearson", "spearman", "pearson_expected")
+ACCURACY_FIELDS = ("exact", "mae", "pearson", "spearman", "kappa", "pearson_expected")
+RESAMPLES = 1000
+CONSTANT = 0.9
+"""Share of one grade from which a judge is warned of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,45 @@ def compare_with_labels(
     the grades; ``pearson_expected`` is of the judge's mean grade under its probabilities.
     ``confusion[h][j]`` counts the hypotheses that people graded h and the judge j. What the judge
     gave no answer for is ``unparsed``, labels without a grade are ``skipped``: neither is among
-    the ``n`` that the numbers are of. A number that cannot be computed is None.
+    the ``n`` that the numbers are of. A number that cannot be computed is None. ``kappa`` has
+    quadratic weights; ``commonest`` is the share of the judge's commonest grade: one that gives it
+    nearly always tells nothing.
     """
     known = [label for label in labels if label.grade is not None]
     answers = judge([label.question for label in known], llm, family=family)
+    return _row(labels, known, answers)
+
+
+def compare_by_questions(
+    labels: Sequence[Label], llm: TextModel, *, seed: int, family: str = "default"
+) -> dict[str, Any]:
+    """The same of a judge by yes/no questions, fitted on one half of the labels and compared with
+    the other; each grade is halved by itself, at random.
+
+    Raises:
+        InputError: too few labels with a grade to fit to.
+    """
+    known = [label for label in labels if label.grade is not None]
+    asked = ask([label.question for label in known], llm, family=family).astype(np.float64)
+    grades = np.array([label.grade for label in known])
+    fitted_on = np.zeros(len(known), dtype=bool)
+    rng = np.random.default_rng(seed)
+    for one in GRADES:
+        places = rng.permutation(np.flatnonzero(grades == one))
+        fitted_on[places[: len(places) // 2]] = True
+    usable = fitted_on & ~np.isnan(asked).any(axis=1)
+    try:
+        calibration = Calibration.fit(asked[usable], [int(g) for g in grades[usable]])
+    except ValueError as error:
+        raise InputError(f"the judge cannot be fitted to these labels: {error}") from error
+    held_out = [label for label, used in zip(known, fitted_on, strict=True) if not used]
+    row = _row(held_out, held_out, calibration.judged(asked[~fitted_on]))
+    return {**row, "fitted_on": int(usable.sum()), "skipped": len(labels) - len(known)}
+
+
+def _row(
+    labels: Sequence[Label], known: Sequence[Label], answers: Sequence[Judged]
+) -> dict[str, Any]:
     both = [
         (label, answer)
         for label, answer in zip(known, answers, strict=True)
@@ -81,6 +119,10 @@ def compare_with_labels(
     return {
         "n": len(both),
         **_agreement(pairs, [answer for _, answer in both]),
+        **_intervals(pairs),
+        "commonest": max(Counter(given for _, given in pairs).values()) / len(pairs)
+        if pairs
+        else None,
         "unparsed": len(known) - len(both),
         "skipped": len(labels) - len(known),
         "confusion": _confusion(pairs),
@@ -118,7 +160,40 @@ def _agreement(
         "mae": float(np.abs(human - judged).mean()),
         "pearson": _correlation(scipy_stats.pearsonr, human, judged),
         "spearman": _correlation(scipy_stats.spearmanr, human, judged),
+        "kappa": quadratic_kappa(pairs),
         "pearson_expected": _correlation(scipy_stats.pearsonr, human, expected),
+    }
+
+
+def quadratic_kappa(pairs: Sequence[tuple[int, int]]) -> float | None:
+    """Cohen's kappa with quadratic weights (Cohen, Psychological Bulletin 70:213, 1968); None where
+    either side never varies."""
+    table = np.array(_confusion(pairs), dtype=np.float64)
+    if (table.sum(axis=0) > 0).sum() < 2 or (table.sum(axis=1) > 0).sum() < 2:
+        return None
+    grades = np.arange(len(GRADES))
+    weights = (grades[:, None] - grades[None]) ** 2
+    chance = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    return float(1 - (weights * table).sum() / (weights * chance).sum())
+
+
+def _intervals(pairs: Sequence[tuple[int, int]]) -> dict[str, list[float] | None]:
+    """95% bootstrap intervals over the hypotheses."""
+    rng = np.random.default_rng(0)
+    drawn: dict[str, list[float]] = {"exact": [], "spearman": [], "kappa": []}
+    both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    for _ in range(RESAMPLES if len(pairs) > 1 else 0):
+        some = both[rng.integers(len(both), size=len(both))]
+        drawn["exact"].append(float((some[:, 0] == some[:, 1]).mean()))
+        rho = _correlation(
+            scipy_stats.spearmanr, some[:, 0].astype(np.float64), some[:, 1].astype(np.float64)
+        )
+        kappa = quadratic_kappa([(int(x), int(y)) for x, y in some])
+        drawn["spearman"] += [] if rho is None else [rho]
+        drawn["kappa"] += [] if kappa is None else [kappa]
+    return {
+        f"{name}_ci": [float(v) for v in np.quantile(values, (0.025, 0.975))] if values else None
+        for name, values in drawn.items()
     }
 
 

@@ -131,6 +131,7 @@ def asking(roles: RunModels, style: str | None = None) -> Asking:
         style="list" if style == "list" else "contrast",
         keywords=style == "contrast+keyword",
         family=roles.family("llm"),
+        grammar=roles.obeys_grammar,
         model=roles.name("llm"),
     )
 

@@ -134,8 +134,10 @@ def visdiffbench(
 @click.option("--labels", metavar="FILE.jsonl", help="Graded by people.  [drawn scenes, exactly]")
 @click.option("--runs", type=click.IntRange(1), default=500, help="Without --labels.  [500]")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of the drawn scenes.  [0]")
+@click.option("--questions", is_flag=True, help="By yes/no questions, fitted on half the labels.")
 @with_options(_SHOWING, MODELS, STORE)
 def judge(
+    questions: bool,
     labels: str | None,
     runs: int,
     seed: int,
@@ -152,7 +154,18 @@ def judge(
         config = _configured(on)
         roles = on.launcher.roles(config, on.progress)
         with roles.stage("judge", len(known)):
-            row = suite.compare_with_labels(known, roles.llm, family=roles.family("llm"))
+            family = roles.family("llm")
+            row = (
+                suite.compare_by_questions(known, roles.llm, seed=seed, family=family)
+                if questions
+                else suite.compare_with_labels(known, roles.llm, family=family)
+            )
+    if row["commonest"] is not None and row["commonest"] >= suite.CONSTANT:
+        click.echo(
+            f"{roles.name('llm')} gives one grade {row['commonest']:.0%} of the time: "
+            "do not believe its grades",
+            err=True,
+        )
     _show("judge", [row], as_json)
 
 

@@ -83,6 +83,11 @@ class RunModels:
         return spec.proposing or usual
 
     @property
+    def obeys_grammar(self) -> bool:
+        """Whether the language model's backend can hold it to a grammar; transformers cannot."""
+        return self._handle("llm").spec.backend != "vlm"
+
+    @property
     def multi_image(self) -> bool:
         """Whether the VLM takes several images in one prompt."""
         return self._handle("vlm").spec.multi_image

@@ -172,5 +172,6 @@ def _asking(role: Role, config: RunConfig, roles: RunModels) -> base.Asking:
         paired=config.paired_by is not None,
         style="list" if style == "list" else "contrast",
         keywords=style == "contrast+keyword",
+        grammar=roles.obeys_grammar if role == "llm" else True,
         model=roles.name(role),
     )

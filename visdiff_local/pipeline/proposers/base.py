@@ -34,6 +34,8 @@ class Asking:
     """How a language model is asked; see :mod:`.caption`."""
     keywords: bool = True
     """Whether ``contrast`` is joined with keywords."""
+    grammar: bool = True
+    """Whether the language model can be held to a grammar."""
     model: str = "the language model"
     """Its name, for what is said of it."""
 

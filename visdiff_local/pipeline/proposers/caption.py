@@ -45,6 +45,7 @@ def from_captions(
         goal=asking.goal,
         seed=asking.seed,
         paired=paired,
+        grammar=asking.grammar,
     )
     sound, fault = _sound(contrasts, unread, said_a, said_b)
     notes: tuple[str, ...] = ()

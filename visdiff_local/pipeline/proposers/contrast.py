@@ -35,7 +35,9 @@ GRAMMAR = (
     f"side ::= word{_MORE * (_WORDS - 1)}\n"
     """word ::= [a-zA-Z]+ ("-" [a-z]+)? ("'s")?\n"""
 )
-_SENTENCE = re.compile(r"Group A shows (.+?), while group B shows (.+?)\.(?:\s|$)")
+_SENTENCE = re.compile(
+    r"Group A shows (.+?),? while group B shows (.+?)(?:\.(?:\s|$)|\s*$)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def ask(
     goal: str = "",
     seed: int = 0,
     paired: bool = False,
+    grammar: bool = True,
 ) -> tuple[list[Contrast], list[str]]:
     """The sentences of all rounds, and the replies in which there was none.
 
@@ -78,6 +81,7 @@ def ask(
     Args:
         captions_a: texts, as many as there are; each round draws a few. ``paired``: aligned with
             ``captions_b``, and drawn together.
+        grammar: whether the model can be held to one; else it is told the form.
     """
     rng = np.random.default_rng([seed, 19])
     asked: list[str] = []
@@ -88,10 +92,16 @@ def ask(
         first, second = sides if number % 2 == 0 else sides[::-1]
         asked.append(
             prompts.render(
-                "contrast", family, captions_a=first, captions_b=second, n=SENTENCES, goal=goal
+                "contrast",
+                family,
+                captions_a=first,
+                captions_b=second,
+                n=SENTENCES,
+                goal=goal,
+                form=not grammar,
             )
         )
-    replies = llm.complete(asked, grammar=GRAMMAR, max_tokens=TOKENS)
+    replies = llm.complete(asked, grammar=GRAMMAR if grammar else None, max_tokens=TOKENS)
     contrasts: list[Contrast] = []
     unread: list[str] = []
     for number, reply in enumerate(replies):
