@@ -1,13 +1,11 @@
 """``bench``: how good is the program where the answer is known, and silent where there is none?"""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from visdiff_local.cli.bench_shared import Bench, configured_of, opened, show
 from visdiff_local.cli.options import (
     MODELS,
     PROPOSING,
@@ -15,7 +13,6 @@ from visdiff_local.cli.options import (
     STATISTICS,
     STORE,
     Option,
-    given,
     with_options,
 )
 from visdiff_local.system import terminal
@@ -23,8 +20,6 @@ from visdiff_local.system import terminal
 if TYPE_CHECKING:
     from visdiff_local.bench.accuracy import Row, Trial
     from visdiff_local.bench.proposer import Split
-    from visdiff_local.session import Launcher
-    from visdiff_local.system.progress import Progress
 
 PURITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _EXTENT: tuple[Option, ...] = (
@@ -44,16 +39,6 @@ _SHOWING: tuple[Option, ...] = (
     click.option("--quiet", is_flag=True, help="No progress."),
     click.option("--workspace", metavar="DIR", help="Pictures and finished runs.  [in the store]"),
 )
-
-
-@dataclass(frozen=True)
-class _Bench:
-    """What every suite runs on."""
-
-    launcher: "Launcher"
-    options: dict[str, Any]
-    workspace: Path
-    progress: "Progress"
 
 
 @click.group()
@@ -85,8 +70,8 @@ def scenes(
     from visdiff_local.bench.drawn import SPLITS, Plan
 
     plan = Plan(pairs, runs, seed, purity, images, splits or SPLITS)
-    with _opened(options, workspace, quiet or as_json) as on:
-        _show("scenes", _accuracy(_scene_trials(plan, on), seed), as_json)
+    with opened(options, workspace, quiet or as_json) as on:
+        show("scenes", _accuracy(_scene_trials(plan, on), seed), as_json)
 
 
 @bench.command()
@@ -112,7 +97,7 @@ def visdiffbench(
     plan = suite.Plan(pairs=pairs, runs=runs, seed=seed, partial=partial)
     known = suite.read_pairs(Path(tables or root), Path(root))
     missing = suite.Missing()
-    with _opened(options, workspace, quiet or as_json) as on:
+    with opened(options, workspace, quiet or as_json) as on:
         on.progress.start("visdiffbench", len(suite.chosen(plan, known)) * runs)
         trials = suite.trials(
             plan,
@@ -127,7 +112,7 @@ def visdiffbench(
         on.progress.finish()
     for pair, paths in missing.by_pair.items():
         terminal.note(f"{pair}: {len(paths)} images are missing, such as {paths[0]}")
-    _show("visdiffbench", rows, as_json)
+    show("visdiffbench", rows, as_json)
 
 
 @bench.command()
@@ -150,8 +135,8 @@ def judge(
     from visdiff_local.bench import judge as suite
 
     known = suite.read_labels(Path(labels)) if labels else suite.scene_labels(runs, seed)
-    with _opened(options, workspace, quiet or as_json) as on:
-        config = _configured(on)
+    with opened(options, workspace, quiet or as_json) as on:
+        config = configured_of(on)
         roles = on.launcher.roles(config, on.progress)
         with roles.stage("judge", len(known)):
             family = roles.family("llm")
@@ -166,7 +151,7 @@ def judge(
             "do not believe its grades",
             err=True,
         )
-    _show("judge", [row], as_json)
+    show("judge", [row], as_json)
 
 
 @bench.command()
@@ -211,8 +196,8 @@ def proposer(
 
     if captions and not (truth_a and truth_b):
         raise click.UsageError("--captions needs --truth-a and --truth-b: words that are right")
-    with _opened(options, workspace, quiet or as_json) as on:
-        roles = on.launcher.roles(_configured(on), on.progress)
+    with opened(options, workspace, quiet or as_json) as on:
+        roles = on.launcher.roles(configured_of(on), on.progress)
         asking = suite.asking(roles, style)
         if captions and truth_a and truth_b:
             known = [suite.of_table(Path(captions), truth_a, truth_b)]
@@ -228,7 +213,7 @@ def proposer(
         on.progress.finish()
     for note in suite.notes(outcomes):
         terminal.note(note)
-    _show("proposer", suite.rows(asking.model, outcomes, np.random.default_rng(seed)), as_json)
+    show("proposer", suite.rows(asking.model, outcomes, np.random.default_rng(seed)), as_json)
 
 
 @bench.command()
@@ -264,7 +249,7 @@ def null(
     from visdiff_local.bench import null as suite
     from visdiff_local.bench.drawn import Plan
 
-    with _opened(options, workspace, quiet or as_json) as on:
+    with opened(options, workspace, quiet or as_json) as on:
         if power:
             chosen = splits or ("medium",)
             plans = [Plan(pairs, 1, seed, purity, images // 2, chosen) for purity in PURITIES]
@@ -294,29 +279,10 @@ def null(
                 for clustered in designs
             ]
             on.progress.finish()
-    _show("null", rows, as_json)
+    show("null", rows, as_json)
 
 
-@contextmanager
-def _opened(options: dict[str, Any], workspace: str | None, quiet: bool) -> Iterator[_Bench]:
-    from visdiff_local.session import Launcher, configured
-    from visdiff_local.system import progress
-
-    typed = given(options)
-    config = configured(a="", b="", **typed)
-    with Launcher() as launcher, progress.shown(quiet=quiet) as shown:
-        place = Path(workspace) if workspace else launcher.store(config).folder / "bench"
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        yield _Bench(launcher, {**typed, "profile": config.profile}, place, shown)
-
-
-def _configured(on: _Bench) -> Any:
-    from visdiff_local.config import RunConfig
-
-    return RunConfig.checked(a="", b="", **on.options)
-
-
-def _scene_trials(plan: Any, on: _Bench) -> "list[Trial]":
+def _scene_trials(plan: Any, on: Bench) -> "list[Trial]":
     from visdiff_local.bench import drawn as suite
 
     on.progress.start(f"scenes {plan.purity:.0%}", plan.pairs * plan.runs * len(plan.splits))
@@ -347,17 +313,3 @@ def _pool(folder: str | None, images: int, seed: int, workspace: Path) -> list[P
     if len(files) < len(places):
         raise UsageError(f"{folder}: this benchmark deals out image files; name a folder of them")
     return files
-
-
-def _show(suite: str, rows: "list[Row]", as_json: bool) -> None:
-    if as_json:
-        terminal.out_json({"schema_version": 1, "suite": suite, "results": rows})
-        return
-    from visdiff_local.bench import tables
-
-    if suite in ("scenes", "visdiffbench"):
-        head, body = tables.accuracy_grid(rows)
-    else:
-        columns = [name for name in (rows[0] if rows else {}) if not name.endswith("_ci")]
-        head, body = tables.flat_grid(rows, columns)
-    terminal.show(tables.terminal(head, body, suite))

@@ -113,7 +113,8 @@ class Calibration:
     def grades(self, answers: Floats) -> npt.NDArray[np.int64]:
         """(n,) by the cuts."""
         z = (_logits(answers) - np.array(self.mean)) / np.array(self.scale)
-        return np.searchsorted(np.array(self.cuts), z @ np.array(self.weights)).astype(np.int64)
+        found = np.searchsorted(np.array(self.cuts), z @ np.array(self.weights))
+        return np.asarray(found, dtype=np.int64)
 
     def judged(self, answers: Floats) -> list[Judged]:
         """One a row; no grade where the model left a question unanswered (NaN)."""
