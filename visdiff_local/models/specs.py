@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from visdiff_local.errors import ProblemsError, UsageError
+from visdiff_local.models.sizes import Size as Size
+from visdiff_local.models.sizes import Strict
+from visdiff_local.models.sizes import Vision as Vision
 from visdiff_local.protocols import ROLES, Role
 from visdiff_local.system import foreign
 from visdiff_local.system.files import is_plain_name, is_plain_path
@@ -53,45 +56,7 @@ UNPLANNED = Fit()
 """Every backend's own sizes."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Vision(_Strict):
-    """The image tower of a model, for one image."""
-
-    tokens: int = Field(ge=1)
-    """Patches that pass through it, over all tiles of the image."""
-    width: int = Field(ge=1)
-    mlp: int = Field(ge=1)
-
-
-class Size(_Strict):
-    """The numbers of an architecture that decide how much memory it takes (``models plan``)."""
-
-    parameters: float = Field(gt=0)
-    quantized: float = Field(default=0, ge=0)
-    """Of those, the ones that nf4 or int8 puts in 4 or 8 bits; the others keep 16."""
-    stored_bits: float = Field(default=16, gt=0)
-    """Bits a parameter in the published files."""
-    layers: int = Field(default=0, ge=0)
-    """Of the language model; likewise what follows."""
-    width: int = Field(default=0, ge=0)
-    mlp: int = Field(default=0, ge=0)
-    kv_width: int = Field(default=0, ge=0)
-    """Key-value heads times their size."""
-    vocabulary: int = Field(default=0, ge=0)
-    image_tokens: int = Field(default=0, ge=0)
-    """Tokens of the prompt that one image becomes."""
-    vision: Vision | None = None
-
-    @property
-    def kv_bytes_per_token(self) -> int:
-        """Keys and values of all layers in 16 bits."""
-        return 2 * self.layers * self.kv_width * 2
-
-
-class ModelSpec(_Strict):
+class ModelSpec(Strict):
     """One ``[models.NAME]`` table."""
 
     name: str = ""
@@ -181,7 +146,7 @@ def _on_loopback(url: str) -> bool:
         return False
 
 
-class Profile(_Strict):
+class Profile(Strict):
     """One ``[profiles.NAME]`` table: which model plays which role."""
 
     name: str = ""
@@ -197,7 +162,7 @@ class Profile(_Strict):
         return str(getattr(self, role))
 
 
-class Registry(_Strict):
+class Registry(Strict):
     """A whole models.toml."""
 
     models: dict[str, ModelSpec]
