@@ -39,6 +39,23 @@ def test_a_warm_run() -> None:
     assert "s for the warm run" in last_line("warm_run", "--images", 25, "--repeats", 1)
 
 
+def test_reading_archives() -> None:
+    assert last_line("read_archives", "--images", 200).startswith("lowest ratio ")
+
+
+@pytest.mark.parametrize("source", ["tar", "parquet"])
+def test_warm_corrupt_and_killed_runs_of_archives(source: str) -> None:
+    of = ("--source", source)
+    assert "s for the warm run" in last_line("warm_run", "--images", 25, "--repeats", 1, *of)
+    assert last_line("corrupt_images", "--images", 100, *of).startswith("difference ")
+    killed = last_line("killed_runs", "--kills", 2, "--images", 20, *of)
+    assert killed.startswith("0 results differ")
+
+
+def test_boxes() -> None:
+    assert last_line("crops", "--canvases", 12).startswith("AUROC ")
+
+
 def test_corrupted_images() -> None:
     assert last_line("corrupt_images", "--images", 300).startswith("difference ")
 

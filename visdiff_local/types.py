@@ -59,7 +59,7 @@ class Locator(Protocol):
         """Size and age, without reading."""
 
     def order(self) -> tuple[str, int]:
-        """File and place in it: images are read faster in this order."""
+        """File and place in it: parts of one file are read faster in this order."""
 
 
 class Window(NamedTuple):

@@ -1,5 +1,7 @@
 """What several benches need: pictures, memory, a configuration of models without weights."""
 
+import shutil
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -8,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from PIL import Image
+from pyarrow import parquet
 
 FAKE_MODELS = (
     '[models.fake]\nbackend = "fake"\n'
@@ -57,6 +61,26 @@ def noisy_pictures(folder: Path, count: int, *, side: int = 64, seed: int = 0) -
         grainy = (coarse + rng.integers(0, 56, (side, side, 3))).astype(np.uint8)
         Image.fromarray(grainy).save(folder / f"{number:05d}.jpg", quality=90)
     return folder
+
+
+SOURCES = ("folder", "tar", "parquet")
+
+
+def packed(folder: Path, kind: str) -> Path:
+    """The files of a folder as they are, or in a tar or a Parquet file, and no longer beside it."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    if kind == "folder":
+        return folder
+    target = folder.with_suffix(f".{kind}")
+    if kind == "tar":
+        with tarfile.open(target, "w") as tar:
+            for path in files:
+                tar.add(path, arcname=path.name)
+    else:
+        rows = [{"bytes": path.read_bytes(), "path": path.name} for path in files]
+        parquet.write_table(pa.table({"image": rows}), target, row_group_size=100)
+    shutil.rmtree(folder)
+    return target
 
 
 def anonymous_mib() -> float:

@@ -1,7 +1,7 @@
 """Claim: thousands of corrupted images never stop a run; each is listed with the reason, and memory
 stays within 300 MB of the same run on sound images.
 
-    python scripts/performance/corrupt_images.py [--images 10000]
+    python scripts/performance/corrupt_images.py [--images 10000] [--source folder|tar|parquet]
 
 Truncated, bit-flipped, header-only, of huge dimensions, and with bombs in compressed text and
 colour-profile chunks, in equal shares, beside 100 sound images. A flipped bit may leave an image
@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from _shared import FAKE_MODELS, noisy_pictures
+from _shared import FAKE_MODELS, SOURCES, noisy_pictures, packed
 from PIL import Image
 
 SOUND = 100
@@ -102,10 +102,10 @@ def corrupted(folder: Path, count: int, seed: int) -> None:
         (folder / f"{number:05d}-{kind.__name__}.png").write_bytes(content)
 
 
-def run(place: Path, name: str) -> tuple[dict[str, object], float]:
+def run(place: Path, name: str, kind: str) -> tuple[dict[str, object], float]:
     """run.json of ``a`` against ``b``, and the peak of the process's memory in MiB."""
     command = [sys.executable, "-m", "visdiff_local", "run"]
-    command += [str(place / name / side) for side in ("a", "b")]
+    command += [str(packed(place / name / side, kind)) for side in ("a", "b")]
     command += ["--models", str(place / "models.toml"), "--profile", "fake", "--quiet"]
     command += ["--store", str(place / name / "store"), "--out", str(place / name / "out")]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -119,6 +119,7 @@ def run(place: Path, name: str) -> tuple[dict[str, object], float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=10_000, help="corrupted ones in all")
+    parser.add_argument("--source", choices=SOURCES, default="folder")
     options = parser.parse_args()
     half = options.images // 2
     with tempfile.TemporaryDirectory() as made:
@@ -128,8 +129,8 @@ def main() -> None:
             noisy_pictures(place / "corrupt" / side, SOUND // 2, seed=seed)
             corrupted(place / "corrupt" / side, half, seed)
             noisy_pictures(place / "sound" / side, SOUND // 2 + half, seed=seed, side=48)
-        found, peak = run(place, "corrupt")
-        _, usual = run(place, "sound")
+        found, peak = run(place, "corrupt", options.source)
+        _, usual = run(place, "sound", options.source)
     listed: Counter[str] = Counter()
     readable = 0
     for side in found["sets"].values():

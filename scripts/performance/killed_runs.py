@@ -2,6 +2,7 @@
 command then completes, with results identical to an undisturbed run.
 
     python scripts/performance/killed_runs.py [--kills 50] [--images 60] [--seed 0]
+        [--source folder|tar|parquet]
 
 Runs are real command lines in forked processes, with fake models that need no weights. Most kills
 come at a random moment between the start and the end of a run (reading, captioning, embedding,
@@ -23,7 +24,7 @@ from collections import Counter
 from pathlib import Path
 
 import faiss  # noqa: F401 (so that forked children need not load it)
-from _shared import FAKE_MODELS, noisy_pictures
+from _shared import FAKE_MODELS, SOURCES, noisy_pictures, packed
 
 from visdiff_local.cli import run, store, tables  # noqa: F401
 from visdiff_local.cli.main import main as command_line
@@ -81,11 +82,12 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--images", type=int, default=60, help="of each set")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--source", choices=SOURCES, default="folder")
     options = parser.parse_args()
     chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as made:
         place = Path(made)
-        trial = Trial(place, options.images)
+        trial = Trial(place, options.images, options.source)
         expected, usual = trial.undisturbed()
         moments: Counter[str] = Counter()
         different = 0
@@ -112,12 +114,14 @@ def main() -> None:
 class Trial:
     """One command on one pair of sets, again and again on new stores."""
 
-    def __init__(self, place: Path, images: int) -> None:
+    def __init__(self, place: Path, images: int, kind: str) -> None:
         self._store, self._out, self._log = place / "store", place / "out", place / "log"
-        for seed, name in enumerate("ab"):
-            noisy_pictures(place / name, images, seed=seed)
+        sets = [
+            str(packed(noisy_pictures(place / name, images, seed=seed), kind))
+            for seed, name in enumerate("ab")
+        ]
         (place / "models.toml").write_text(FAKE_MODELS)
-        self._run = ["run", str(place / "a"), str(place / "b"), "--profile", "fake"]
+        self._run = ["run", *sets, "--profile", "fake"]
         self._run += ["--models", str(place / "models.toml"), "--ranker", "clip+caption-qa"]
         self._place = place
 

@@ -1,7 +1,7 @@
 """Claim: repeating a run whose answers are stored takes under 1.5 s of processor time for
 2 × 1,000 images, opens no model and reads no image file; with --verify it reads all.
 
-    python scripts/performance/warm_run.py [--images 1000]
+    python scripts/performance/warm_run.py [--images 1000] [--source folder|tar|parquet]
 
 The models are fake (they cost nothing), which a warm run does not notice. Both runs are processes
 of their own, imports included. Prints the seconds last.
@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from _shared import FAKE_MODELS, noisy_pictures
+from _shared import FAKE_MODELS, SOURCES, noisy_pictures, packed
 
 COMMAND = (sys.executable, "-m", "visdiff_local")
 COUNTING = """
@@ -34,13 +34,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=1000, help="of each set")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--source", choices=SOURCES, default="folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         place = Path(made)
-        for seed, name in enumerate(("a", "b")):
-            noisy_pictures(place / name, options.images, seed=seed)
+        sets = [
+            str(packed(noisy_pictures(place / name, options.images, seed=seed), options.source))
+            for seed, name in enumerate(("a", "b"))
+        ]
         (place / "models.toml").write_text(FAKE_MODELS)
-        arguments = ["run", str(place / "a"), str(place / "b"), "--out", str(place / "out")]
+        arguments = ["run", *sets, "--out", str(place / "out")]
         arguments += ["--models", str(place / "models.toml"), "--profile", "fake"]
         arguments += ["--store", str(place / "store"), "--quiet"]
         cold = processor_seconds(arguments)
@@ -49,8 +52,9 @@ def main() -> None:
         assert differences(place) == first, "the warm run says something else"
         calls = json.loads((place / "out" / "run.json").read_text())["calls"]
         assert not any(role["computed"] for role in calls.values()), calls
-        assert files_read(arguments) == 0, "a warm run reads images"
-        assert files_read([*arguments, "--verify"]) == 2 * options.images, "--verify reads all"
+        if options.source == "folder":  # of the others every file is opened to be listed
+            assert files_read(arguments) == 0, "a warm run reads images"
+            assert files_read([*arguments, "--verify"]) == 2 * options.images, "--verify reads all"
     print(f"2 × {options.images} images; processor time of the first run {cold:.2f} s")
     print(f"{warm:.2f} s for the warm run (claimed: under 1.5 s for 2 × 1000)")
 

@@ -82,6 +82,7 @@ class Cached(Generic[Model]):
         keys: Sequence[str],
         compute: Callable[[list[int]], Sequence[Answer]],
         is_answer: Callable[[Answer], bool],
+        images: Sequence[ImageRef] = (),
     ) -> list[Value]:
         """One value a key, in order; equal keys are computed once.
 
@@ -89,12 +90,16 @@ class Cached(Generic[Model]):
             compute: values for the requests with these indices.
             is_answer: whether a value may be stored. Others are returned and asked for again
                 next time.
+            images: those that are asked about, which are then asked about in the order in which
+                they lie in an archive or a table.
         """
         known = self._store.records.get_many(task, keys)
         first: dict[str, int] = {}
         for index, key in enumerate(keys):
             first.setdefault(key, index)
         missing = [key for key in first if key not in known]
+        if images:
+            missing.sort(key=lambda key: images[first[key]].at.order())
         self._calls.add(from_store=len(first) - len(missing))
         for chunk in chunks(missing):
             values = compute([first[key] for key in chunk])

@@ -45,7 +45,7 @@ class CachedCaptioner(Cached[Captioner]):
         def compute(indices: list[int]) -> list[str]:
             return self._model().caption([images[i] for i in indices], prompt)
 
-        return [str(text) for text in self._answers("caption", wanted, compute, _is_text)]
+        return [str(text) for text in self._answers("caption", wanted, compute, _is_text, images)]
 
 
 class CachedVisualQA(Cached[VisualQA]):
@@ -60,6 +60,7 @@ class CachedVisualQA(Cached[VisualQA]):
         table = self._known(names, len(refs))
         everyone = list(refs.values())
         for rows, columns in _lacking(np.isnan(table)).items():
+            columns.sort(key=lambda column: everyone[column].at.order())
             for chunk in chunks(columns):
                 new = self._model().p_yes([everyone[c] for c in chunk], [asked[r] for r in rows])
                 table[np.ix_(rows, chunk)] = new.T
@@ -187,6 +188,7 @@ class CachedEmbedder(Cached[Embedder]):
             self._store.vectors(self.fingerprint, self.dimension),
             ids,
             lambda indices: self._model().embed_images([images[i] for i in indices]),
+            images,
         )
 
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
@@ -201,11 +203,14 @@ class CachedEmbedder(Cached[Embedder]):
         index: VectorIndex,
         ids: Sequence[str],
         compute: Callable[[list[int]], FloatArray],
+        images: Sequence[ImageRef] = (),
     ) -> FloatArray:
         unique = list(dict.fromkeys(ids))
         found, vectors = index.get(unique)
         missing = np.flatnonzero(~found).tolist()
         first = {id_: place for place, id_ in reversed(list(enumerate(ids)))} if missing else {}
+        if images:
+            missing.sort(key=lambda place: images[first[unique[place]]].at.order())
         self._calls.add(from_store=len(unique) - len(missing))
         for chunk in chunks(missing):
             new = compute([first[unique[i]] for i in chunk])
