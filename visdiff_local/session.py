@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from visdiff_local.config import RunConfig
+from visdiff_local.errors import VisdiffError
 from visdiff_local.images import ImageSet, Options
 from visdiff_local.images.table import ImageTable
 from visdiff_local.models.backends import checksums
@@ -22,7 +23,7 @@ from visdiff_local.protocols import ROLES
 from visdiff_local.results import folder as run_folder
 from visdiff_local.store import Store
 from visdiff_local.system.progress import Progress, Silent
-from visdiff_local.types import RunResult
+from visdiff_local.types import Locator, RunResult
 
 DEMO = Path(__file__).parent / "assets" / "demo"
 """The bundled images of ``demo``, in ``a`` and ``b``."""
@@ -78,6 +79,26 @@ def _image_set(config: RunConfig, side: Literal["a", "b"], given: ImageSet | Non
     place, where, name = (getattr(config, n) for n in (side, f"where_{side}", f"name_{side}"))
     found = given or ImageSet.open(place, where, listing(config))
     return found if name is None else replace(found, name=name)
+
+
+def locating(options: Mapping[str, Any]) -> Callable[[str], Locator | None]:
+    """Finds the images of an earlier run by name: what its options name is listed when the first
+    one is asked for, and nothing is found where that is gone.
+
+    Args:
+        options: ``run.config`` of its ``run.json``.
+    """
+
+    @cache
+    def listed() -> Mapping[str, Locator]:
+        known = {n: v for n, v in options.items() if n in RunConfig.model_fields}
+        try:
+            sets = image_sets(RunConfig.checked(**known))
+        except VisdiffError:
+            return {}
+        return {ref.name: ref.at for each in sets for ref in each.images}
+
+    return lambda name: listed().get(name)
 
 
 def launch(

@@ -1,6 +1,7 @@
 """images.parquet says what the statistics were computed from, image by image."""
 
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from visdiff_local import stats
 from visdiff_local.cli.main import main
 from visdiff_local.models import registry
 from visdiff_local.results.scores import Images
+from visdiff_local.serve.view import pictures
+from visdiff_local.session import locating
 
 
 @pytest.fixture(autouse=True)
@@ -109,3 +112,23 @@ def test_an_export_runs_again_to_the_same_result(place: Path) -> None:
     key = [(d["text"], d["direction"], d["auroc"]) for d in first["differences"]]
     assert [(d["text"], d["direction"], d["auroc"]) for d in again["differences"]] == key
     assert np.isfinite(frame["brightness"]).all()
+
+
+def test_members_of_archives_come_back_from_an_export(place: Path) -> None:
+    """A table names them through their archive, and an ImageFolder holds copies of them."""
+    for side in "ab":
+        with zipfile.ZipFile(place / f"{side}.zip", "w") as archive:
+            for path in sorted((place / side).iterdir()):
+                archive.write(path, f"photos/{path.name}")
+    sources = f"{place}/a.zip", f"{place}/b.zip"
+    first, frame, _ = run(place, *sources)
+    assert frame["path"][0].endswith("a.zip/photos/000.png")
+    assert main(["export", str(place / "out"), "--to", str(place / "x.csv")]) == 0
+    copies = ["export", str(place / "out"), "--to", "imagefolder", str(place / "copies")]
+    assert main(copies) == 0
+    assert len(list((place / "copies").rglob("*.png"))) == 60
+    again, _, _ = run(place, str(place / "x.csv"), "--a", "a", "--b", "b")
+    assert [d["auroc"] for d in again["differences"]] == [d["auroc"] for d in first["differences"]]
+    locate = locating(first["run"]["config"])
+    identity, name = frame["id"][0], frame["path"][0]
+    assert pictures.draw(identity, name, 100, locate).startswith(b"\xff\xd8\xff")

@@ -1,6 +1,7 @@
 """``export``: the images of a run, for a spreadsheet, a notebook, a labelling tool."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,7 +30,15 @@ def export(
     """
     from visdiff_local.results.export import Choice, export
 
-    place = export(
-        Path(run_dir), to, Choice(text, top, paths=not no_paths), Path(folder) if folder else None
-    )
+    choice = Choice(text, top, not no_paths, _locate(Path(run_dir)))
+    place = export(Path(run_dir), to, choice, Path(folder) if folder else None)
     terminal.out(place)
+
+
+def _locate(run_dir: Path) -> Any:
+    """Finds members of archives and the like by what the run was made of."""
+    from visdiff_local.results import serialize
+    from visdiff_local.session import locating
+
+    known = (run_dir / "run.json").is_file()
+    return locating(serialize.load(run_dir).run.config if known else {})

@@ -42,7 +42,7 @@ def view(
     held side by side.
     """
     from visdiff_local.serve.view.server import view
-    from visdiff_local.session import Launcher
+    from visdiff_local.session import Launcher, locating
 
     with Launcher() as launcher:
         gallery = _gallery(run_dir)
@@ -52,6 +52,7 @@ def view(
             gallery,
             other=None if other is None else _gallery(other),
             asker=asker,
+            locate=locating({} if gallery.result is None else gallery.result.run.config),
             port=port,
             say=terminal.out,
             opened=_browser if opens else lambda _: None,

@@ -6,6 +6,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -68,6 +69,23 @@ def listed(files: Sequence[Path], where: str, name: str, options: Options) -> So
         ignored=found.ignored,
         left_out=found.left_out,
     )
+
+
+def member(path: Path) -> Locator | None:
+    """The member that a path names through its archive, ``photos.zip/1.jpg``; None if there is no
+    such archive, or nothing of that name in it."""
+    for parent in path.parents:
+        if parent.suffix.lower() in SUFFIXES and parent.is_file():
+            facts = parent.stat()
+            stamp = (facts.st_size, facts.st_mtime_ns)
+            return _by_name(parent, stamp).get(path.relative_to(parent).as_posix())
+    return None
+
+
+@lru_cache(maxsize=8)
+def _by_name(file: Path, _stamp: tuple[int, int]) -> dict[str, Locator]:
+    """The members by name; read again where the archive has changed."""
+    return {shown(name): at for name, at in _members(file) if not isinstance(at, Skipped)}
 
 
 def _of(at: Locator) -> Path:

@@ -11,13 +11,15 @@ from visdiff_local.images.names import absolute, shown
 from visdiff_local.types import Locator, Skipped
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_INSIDE = re.compile(r"\.(zip|tar)[/\\]", re.IGNORECASE)
 _UNUSUAL = re.compile(r"[\\~%]|[^\x00-\x7f]")
 
 
 def located(text: object, folder: Path, row: str) -> Locator | Skipped:
     """The file that a cell names, relative to the table's folder; or why it names none.
 
-    ``file://``, ``~``, backslashes and names in the other Unicode form find their file.
+    ``file://``, ``~``, backslashes and names in the other Unicode form find their file; so do
+    members of archives, ``photos.zip/1.jpg``, as an export names them.
     """
     name = "" if text is None else str(text).strip()
     if not name:
@@ -32,6 +34,12 @@ def located(text: object, folder: Path, row: str) -> Locator | Skipped:
     if "\0" in name:
         return Skipped(shown(name), "no valid file name: it holds a NUL")
     path = folder / name
+    if _INSIDE.search(name):
+        from visdiff_local.images.sources import archive  # which reads tables, which name paths
+
+        inside = archive.member(path)
+        if inside is not None:
+            return inside
     if _UNUSUAL.search(name) and not os.path.lexists(path):
         path = next((one for one in _meant(name, folder) if os.path.lexists(one)), path)
     return File(absolute(path))

@@ -1,12 +1,15 @@
 """Folders that other programs load: Hugging Face's ImageFolder, and FiftyOne's own format."""
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from visdiff_local.errors import InputError
+from visdiff_local.errors import InputError, UnreadableImageError
+from visdiff_local.images import File, decoded
 from visdiff_local.results.export.rows import Choice, Rows, as_json, plain
+from visdiff_local.types import ImageRef, Locator
 
 
 def write_imagefolder(run_dir: Path, place: Path, choice: Choice) -> None:
@@ -22,15 +25,15 @@ def write_imagefolder(run_dir: Path, place: Path, choice: Choice) -> None:
     paths = iter(Rows(run_dir, Choice(choice.text, choice.top)).rows())
     with (place / "metadata.jsonl").open("w", encoding="utf-8") as lines:
         for row in Rows(run_dir, choice).rows():
-            source = Path(str(next(paths)["path"]))
+            named = str(next(paths)["path"])
             if row["id"] is None:
                 continue
-            name = _name(row, source, choice, taken)
             try:
-                content = source.read_bytes()
-            except OSError:
-                lost.append(source)
+                content, suffix = _content(named, row["id"], choice)
+            except UnreadableImageError:
+                lost.append(named)
                 continue
+            name = _name(row, Path(named).with_suffix(suffix), choice, taken)
             (place / name).parent.mkdir(exist_ok=True)
             (place / name).write_bytes(content)
             lines.write(as_json({"file_name": name, **row}) + "\n")
@@ -60,6 +63,20 @@ def write_fiftyone(run_dir: Path, place: Path, choice: Choice) -> None:
     _dump(place / "labels.json", {"classes": classes, "labels": labels})
     if choice.paths:
         _dump(place / "data.json", paths)
+
+
+def _content(named: str, identity: str, choice: Choice) -> tuple[bytes, str]:
+    """The image's file and its suffix; of a part (a frame, a crop) its pixels as PNG."""
+    path = Path(named)
+    at: Locator = File(path)
+    if not path.is_file():
+        at = choice.locate(named) or at
+    if not at.part:
+        return at.read(), path.suffix.lower()
+    _, image = next(iter(decoded([ImageRef(identity, at)], workers=1)))
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue(), ".png"
 
 
 def _name(row: Mapping[str, Any], source: Path, choice: Choice, taken: set[str]) -> str:

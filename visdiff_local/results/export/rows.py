@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import numpy as np
 from visdiff_local.errors import InputError, UsageError
 from visdiff_local.results import notes
 from visdiff_local.results.scores import Images, TextColumn
+from visdiff_local.types import Locator
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +31,8 @@ class Choice:
     top: int | None = None
     """The images on which ``text`` scores highest, best first; all, in order, where it is None."""
     paths: bool = True
+    locate: Callable[[str], Locator | None] = field(default=lambda _: None, compare=False)
+    """Where images are that are no files of their own."""
 
 
 @dataclass(frozen=True)

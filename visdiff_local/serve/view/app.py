@@ -16,7 +16,7 @@ from visdiff_local.errors import InputError
 from visdiff_local.results.folder import THUMBNAILS
 from visdiff_local.serve.view.asking import Asker
 from visdiff_local.serve.view.data import Gallery, Query
-from visdiff_local.serve.view.pictures import LARGE, Thumbnails, draw
+from visdiff_local.serve.view.pictures import LARGE, Locate, Thumbnails, draw
 
 PAGE = 240
 """Rows of one answer at most."""
@@ -44,12 +44,17 @@ class Desk:
 
 
 def build(
-    gallery: Gallery, other: Gallery | None, asker: Asker | None, *, ready: Callable[[], None]
+    gallery: Gallery,
+    other: Gallery | None,
+    asker: Asker | None,
+    *,
+    locate: Locate,
+    ready: Callable[[], None],
 ) -> FastAPI:
     """The application; :mod:`.server` puts the guard around it."""
     from visdiff_local.serve.view.page import draw_page
 
-    desk = Desk(gallery, other, asker, Thumbnails(gallery.run_dir / THUMBNAILS))
+    desk = Desk(gallery, other, asker, Thumbnails(gallery.run_dir / THUMBNAILS, locate))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -103,7 +108,10 @@ class _Routes:
         return await self._picture(request, self._desk.thumbnails.small)
 
     async def image(self, request: Request) -> Response:
-        return await self._picture(request, lambda i, path: draw(i, path, LARGE))
+        return await self._picture(request, self._large)
+
+    def _large(self, identity: str, path: str) -> bytes:
+        return draw(identity, path, LARGE, self._desk.thumbnails.locate)
 
     async def _picture(self, request: Request, drawn: Callable[[str, str], bytes]) -> Response:
         gallery, row = self._desk.gallery, int(request.path_params["row"])

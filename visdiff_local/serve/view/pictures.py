@@ -4,19 +4,19 @@ Only pixels that were decoded and encoded again leave here, and only of the imag
 a file that has changed since is not shown under its name.
 """
 
-import hashlib
 import io
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
 from visdiff_local.errors import InputError
-from visdiff_local.images import File, UnreadableImageError, decode
-from visdiff_local.images.locators import Memory
+from visdiff_local.images import File, UnreadableImageError, decoded
 from visdiff_local.results.report.pictures import is_safe_name
+from visdiff_local.types import ImageRef, Locator
 
 SIDE = 224
 LARGE = 1600
@@ -24,11 +24,21 @@ LARGE = 1600
 _HELD_BYTES = 64 * 2**20
 
 
+Locate = Callable[[str], Locator | None]
+"""Where an image is that is no file of its own: a member of an archive, a row, a frame."""
+
+
+def nowhere(_: str) -> Locator | None:
+    """For runs whose images are all files."""
+    return None
+
+
 @dataclass
 class Thumbnails:
     """JPEGs by image id: from the run folder, or drawn and held while there is room."""
 
     folder: Path
+    locate: Locate = nowhere
     _held: "OrderedDict[str, bytes]" = field(default_factory=OrderedDict)
     _bytes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -44,7 +54,7 @@ class Thumbnails:
             if identity in self._held:
                 self._held.move_to_end(identity)
                 return self._held[identity]
-        drawn = draw(identity, path, SIDE)
+        drawn = draw(identity, path, SIDE, self.locate)
         with self._lock:
             if identity not in self._held:
                 self._held[identity] = drawn
@@ -55,19 +65,19 @@ class Thumbnails:
         return drawn
 
 
-def draw(identity: str, path: str, side: int) -> bytes:
+def draw(identity: str, name: str, side: int, locate: Locate = nowhere) -> bytes:
     """The image as a JPEG of at most so many pixels a side, without anything but its pixels.
 
     Raises:
         InputError: it is not there, cannot be decoded, or is not the image of this id.
     """
+    at: Locator = File(Path(name))
+    if not Path(name).is_file():
+        at = locate(name) or at
     try:
-        raw = File(Path(path)).read()
-        if identity and hashlib.sha256(raw).hexdigest() != identity:
-            raise UnreadableImageError("is not what it was when it was compared")
-        image = decode(Memory(raw), size_hint=side)
+        _, image = next(iter(decoded([ImageRef(identity, at)], size_hint=side, workers=1)))
     except UnreadableImageError as error:
-        raise InputError(f"{path}: {error.reason}") from error
+        raise InputError(str(error)) from error
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=85 if side > SIDE else 80)

@@ -13,6 +13,7 @@ from visdiff_local.models.backends.files import dependency
 if TYPE_CHECKING:
     from visdiff_local.serve.view.asking import Asker
     from visdiff_local.serve.view.data import Gallery
+    from visdiff_local.serve.view.pictures import Locate
 
 HOST = "127.0.0.1"
 PORT = 8178
@@ -24,6 +25,7 @@ def view(
     *,
     other: "Gallery | None" = None,
     asker: "Asker | None" = None,
+    locate: "Locate",
     port: int = PORT,
     say: Callable[[str], None] = lambda _: None,
     opened: Callable[[str], None] = lambda _: None,
@@ -33,6 +35,7 @@ def view(
     Args:
         other: another run, to be held beside it.
         asker: scores the reader's own texts; without it none can be asked.
+        locate: finds images that are no files of their own.
         port: 0 takes a free one.
         say: is told the link.
         opened: is handed the link when the page answers, to open it in a browser.
@@ -50,7 +53,7 @@ def view(
     with _listening(port) as listener:
         number = listener.getsockname()[1]
         link = f"http://{HOST}:{number}/?token={token}"
-        app = build(gallery, other, asker, ready=lambda: opened(link))
+        app = build(gallery, other, asker, locate=locate, ready=lambda: opened(link))
         config = uvicorn.Config(
             Guard(app, token, number),
             log_level="warning",
