@@ -124,6 +124,12 @@ def test_a_gallery_in_a_browser() -> None:
     assert last.startswith("first paint after ")
 
 
+def test_a_ray_cluster() -> None:
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    line = last_line("ray_cluster", "--images", 700, "--side", 32)
+    assert line.startswith("two workers over one: ")
+
+
 def test_every_bench_is_run_here() -> None:
     shared = {"_shared", "architectures", "random_models"}
     source = Path(__file__).read_text(encoding="utf-8")

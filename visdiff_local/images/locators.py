@@ -47,7 +47,7 @@ class File:
 
     def stamp(self) -> Stamp:
         with readable():
-            facts = self.path.stat()
+            facts = os.stat(self.path)  # noqa: PTH116 (a third of the time of Path.stat)
         behind = f"#{self.part}" if self.part else ""
         return Stamp(os.fspath(self.path) + behind, facts.st_size, facts.st_mtime_ns)
 

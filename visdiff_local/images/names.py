@@ -4,20 +4,24 @@ import os
 import re
 from pathlib import Path
 
+_DIGITS = re.compile(r"([0-9]+)")
+
 
 def shown(path: Path | str) -> str:
     """A path as text that any terminal and any JSON can hold: odd bytes become ``\\xff``."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    plain = os.fspath(path)
+    if plain.isprintable():  # nearly all, and a hundred times as fast; odd bytes are not printable
+        return plain
+    text = os.fsencode(plain).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def natural_key(path: Path | str) -> tuple[tuple[int, int, str], ...]:
     """Sorts img2 before img10; any two different paths have different keys."""
-    parts = re.split(r"(\d+)", os.fsdecode(path))
-    return tuple(
-        (0, int(part), part) if part.isdecimal() and part.isascii() else (1, 0, part)
-        for part in parts
-    )
+    parts = _DIGITS.split(os.fsdecode(path))
+    key: list[tuple[int, int, str]] = [(1, 0, part) for part in parts]
+    key[1::2] = [(0, int(part), part) for part in parts[1::2]]
+    return tuple(key)
 
 
 def absolute(path: Path) -> Path:

@@ -141,7 +141,7 @@ def _assembled(
         ref = source.images[place]
         id_, facts = known[ref.at]
         through = chosen.window if chosen is not None and facts.levels is not None else None
-        images.append(replace(ref, id=id_, window=through))
+        images.append(ImageRef(id_, ref.at, ref.caption, through))
     kept = replace(source.keeping(places, tuple(images)), skipped=tuple(skipped))
     return ReadSet(kept, {ref.id: known[ref.at][1] for ref in images}, read, chosen)
 

@@ -92,18 +92,16 @@ def among(files: Iterable[Path]) -> Found:
 
 def source(found: Found, folder: Path, where: str, name: str) -> Source:
     """The images of a folder or a glob, with the folder that each lies in."""
-    paths = [absolute(path) for path in found.images]
     base = absolute(folder)
-    parents: dict[Path, str] = {}
-    for path in paths:
-        if path.parent not in parents:
-            parents[path.parent] = shown(os.path.relpath(path.parent, base))
-    table = Columns({FOLDER: [parents[path.parent] for path in paths]}, len(paths))
+    parts = [os.path.split(path) for path in found.images]
+    whole = {head: absolute(Path(head)) for head, _ in parts}  # once a folder, not once an image
+    named = {head: shown(os.path.relpath(path, base)) for head, path in whole.items()}
+    table = Columns({FOLDER: [named[head] for head, _ in parts]}, len(parts))
     return Source(
         name,
         where,
         table,
-        lambda place: File(paths[place]),
+        lambda place: File(whole[parts[place][0]] / parts[place][1]),
         skipped=tuple(found.skipped),
         ignored=found.ignored,
         left_out=dict(found.left_out),

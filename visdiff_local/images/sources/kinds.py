@@ -66,7 +66,9 @@ def of_glob(pattern: str, options: Options) -> Source:
     images = folders.among(files)
     if not images.images:
         raise InputError(_no_image(Path(pattern), images))
-    common = Path(os.path.commonpath([absolute(path.parent) for path in images.images]))
+    common = Path(
+        os.path.commonpath([absolute(folder) for folder in {path.parent for path in images.images}])
+    )
     return folders.source(images, common, where, pattern)
 
 
