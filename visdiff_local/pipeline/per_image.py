@@ -71,9 +71,16 @@ def _facts(
         },
         "caption": captions + more,
         "used": kept + [False] * len(out),
-        "reason": [None if used else "no partner in the other set" for used in kept]
+        "reason": [None if used else _left_out(config) for used in kept]
         + [skipped.reason for _, skipped in out],
     }
+
+
+def _left_out(config: RunConfig) -> str:
+    """Why an image that could be read was not tested: the design has no use for it."""
+    if config.paired_by is not None:
+        return "no partner in the other set"
+    return "its stratum is in one set only"
 
 
 def _halves(refs: Sequence[ImageRef], folds: Sequence[Fold]) -> list[str | None]:

@@ -6,6 +6,7 @@ from importlib import metadata
 
 from visdiff_local.config import RunConfig
 from visdiff_local.images import Chosen
+from visdiff_local.models import domain
 from visdiff_local.models.domain import outside
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.read import Sets
@@ -30,11 +31,21 @@ def info(
     return RunInfo(config.seed, profile, options, roles.models(), versions)
 
 
+def known_early(both: Sets, config: RunConfig, roles: RunModels) -> float | None:
+    """As :func:`outside_domain`, before anything is proposed, where the run will embed its images
+    anyway: the embeddings are the same, and come from the store the next time."""
+    embeds = "clip" in config.ranker_names or bool(config.proposer and not config.hypotheses)
+    if not embeds or domain.load(roles.pool.handle("embedder").folder) is None:
+        return None
+    roles.family("embedder")
+    return outside_domain(both, roles)
+
+
 def outside_domain(both: Sets, roles: RunModels) -> float | None:
     """The share of images of a kind that the embedder does not know; None where it cannot tell."""
-    domain = roles.domain()
-    if domain is None:
+    known = roles.domain()
+    if known is None:
         return None
     images = both.everything.refs
     with roles.stage("embed", len(images)):
-        return outside(roles.embedder.embed_images(images), domain)
+        return outside(roles.embedder.embed_images(images), known)

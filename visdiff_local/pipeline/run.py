@@ -85,6 +85,9 @@ def test(
     # Read: content ids, facts of every image, what belongs together. Split: explore and validate.
     sets = read.both(a, b, config, roles)
     folds = split.folds(sets, config, rng)
+    # Before hours of captioning, and not after them.
+    for warning in warnings.about_domain(provenance.known_early(sets, config, roles), roles):
+        roles.progress.say(f"warning: {warning}")
 
     # Propose on the explore half; score and test on the validate half.
     tested = []
