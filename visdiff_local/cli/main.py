@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": "visdiff_local.cli.run:demo",
     "run": "visdiff_local.cli.run:run",
     "test": "visdiff_local.cli.run:test",
+    "compare": "visdiff_local.cli.compare:compare",
     "report": "visdiff_local.cli.run:report",
     "view": "visdiff_local.cli.view:view",
     "export": "visdiff_local.cli.export:export",

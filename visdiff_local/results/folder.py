@@ -9,7 +9,7 @@ thumbnails: a folder that has a ``run.json`` is complete.
 import base64
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from visdiff_local.errors import UsageError
@@ -84,7 +84,14 @@ def _clean(folder: Path, thumbnails: Mapping[str, bytes]) -> None:
 
 def thumbnails(result: RunResult, store: Store, progress: Progress) -> dict[str, bytes]:
     """JPEGs by image id of all images that the result shows; read from the store where it can."""
-    shown = {example.id: example.source for example in _shown(result)}
+    return thumbnails_of(_shown(result), store, progress)
+
+
+def thumbnails_of(
+    examples: Iterable[Example], store: Store, progress: Progress
+) -> dict[str, bytes]:
+    """JPEGs by image id of these images; read from the store where it can."""
+    shown = {example.id: example.source for example in examples}
     names = {identity: _key(identity, ref) for identity, ref in shown.items()}
     known = store.records.get_many("thumbnail", list(names.values()))
     found = {

@@ -61,7 +61,7 @@ def render(result: RunResult, pictures: Pictures | None, *, names: bool = True) 
         result=result,
         config=result.run.config,
         style=style,
-        style_hash=_source_hash(style),
+        style_hash=source_hash(style),
         headline=words.headline(result),
         lead=words.lead(result),
         design=words.design(result),
@@ -115,7 +115,7 @@ def _printable(value: Any) -> Any:
     return value
 
 
-def _source_hash(text: str) -> str:
+def source_hash(text: str) -> str:
     """The page's only style, as its Content-Security-Policy names it: no other is applied."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 

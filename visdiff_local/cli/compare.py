@@ -1,0 +1,171 @@
+"""``compare``: many sets, one report, one false-discovery rate."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from visdiff_local.cli.options import (
+    MODELS,
+    OUTPUT,
+    PROPOSING,
+    RANKING,
+    SEED,
+    SETS,
+    STATISTICS,
+    STORE,
+    given,
+    with_options,
+)
+from visdiff_local.system import terminal
+
+if TYPE_CHECKING:
+    from visdiff_local.comparisons.outcome import Comparison
+    from visdiff_local.comparisons.plan import Asked
+
+
+@click.command()
+@click.argument("table", metavar="TABLE")
+@click.option("--by", metavar="COLUMN", help="Each group against the rest.")
+@click.option("--ordered", is_flag=True, help="With --by: what rises or falls from value to value.")
+@click.option("--each", metavar="COLUMN", help="A against B (--a, --b) within each class.")
+@click.option("--models", "predictions", metavar="LABEL,M1,M2", help="Two models' predictions.")
+@click.option("--errors", metavar="LABEL,MODEL", help="What one model gets wrong.")
+@click.option("--score", metavar="COLUMN", help="What goes with a score for each image.")
+@click.option("--text", "texts", metavar="TEXT", multiple=True, help="Your own text; repeat it.")
+@click.option("--models-file", "models", metavar="FILE", help="Your own models.toml.")
+@with_options(
+    SETS,
+    OUTPUT,
+    PROPOSING,
+    RANKING,
+    SEED,
+    STATISTICS,
+    tuple(option for number, option in enumerate(MODELS) if number != 1),
+    STORE,
+)
+def compare(
+    table: str,
+    by: str | None,
+    ordered: bool,
+    each: str | None,
+    predictions: str | None,
+    errors: str | None,
+    score: str | None,
+    texts: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+    opens: bool,
+    **options: Any,
+) -> None:
+    """Compare many sets of one TABLE: groups, classes, months, models, scores.
+
+    Each text is scored once on every image and tested in every part; false discoveries are
+    controlled over the whole. The result is a table here, and a folder with comparison.json,
+    report.html and images.parquet.
+    """
+    from visdiff_local import session
+    from visdiff_local.comparisons import launch, output
+    from visdiff_local.system import progress, run_folders
+
+    asked = _asked(by, ordered, each, predictions, errors, score, options)
+    if texts:
+        options["hypotheses"] = texts
+    config = session.configured(a=table, b=table, **given(options))
+    folder = None
+    with ExitStack() as held:
+        if config.out is not None or not as_json:
+            folder = held.enter_context(run_folders.claimed(config.out, [table]))
+            config = config.with_paths(folder)
+        with progress.shown(quiet=quiet or as_json) as shown:
+            outcome = launch.launch(asked, config, shown)
+            if folder is not None:
+                outcome.write(folder)
+    if as_json:
+        terminal.out_json_text(output.to_json(outcome.found))
+    else:
+        _show(outcome.found, folder)
+    if opens and folder is not None:
+        from visdiff_local.cli.run import _open_report
+
+        _open_report(folder)
+
+
+def _asked(
+    by: str | None,
+    ordered: bool,
+    each: str | None,
+    predictions: str | None,
+    errors: str | None,
+    score: str | None,
+    options: dict[str, Any],
+) -> "Asked":
+    from visdiff_local.comparisons.plan import Asked
+    from visdiff_local.errors import UsageError
+
+    named = {
+        "trend" if ordered else "groups": by,
+        "each": each,
+        "models": predictions,
+        "errors": errors,
+        "score": score,
+    }
+    chosen = {kind: value for kind, value in named.items() if value is not None}
+    if len(chosen) != 1:
+        raise UsageError(
+            "say what to compare, with one of --by COLUMN, --each COLUMN, "
+            "--models LABEL,MODEL_1,MODEL_2, --errors LABEL,MODEL, --score COLUMN"
+        )
+    if ordered and by is None:
+        raise UsageError(
+            "--ordered goes with --by: visdiff-local compare TABLE --by month --ordered"
+        )
+    sides = options["where_a"] is not None
+    if sides != (each is not None):
+        raise UsageError("--a and --b go with --each COLUMN, and it needs them")
+    ((kind, value),) = chosen.items()
+    columns = tuple(part.strip() for part in value.split(",") if part.strip())
+    return Asked(kind, columns)  # type: ignore[arg-type]
+
+
+def _show(found: "Comparison", folder: Path | None) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from visdiff_local.system.terminal import printable
+
+    parts: list[Any] = [
+        f"{found.images} images, {len(found.groups)} groups by {', '.join(found.columns)}",
+        Text(f"{found.conclusion[0].upper()}{found.conclusion[1:]}.", "bold"),
+    ]
+    shown = Table(box=box.SIMPLE_HEAD, expand=False)
+    for name in ("text", "more in", "AUROC", "q", ""):
+        shown.add_column(name, justify="right" if name in ("AUROC", "q") else "left")
+    for text in found.texts[:SHOWN]:
+        q = text.trend.q_value if text.trend else min(one.q_value for one in text.by_group.values())
+        shown.add_row(
+            printable(text.text, lines=False),
+            printable(text.direction, lines=False),
+            f"{text.auroc:.2f}",
+            "<1e-9" if q < 1e-9 else f"{q:.1g}",
+            text.verdict,
+            style="" if text.verdict == "confirmed" else "dim",
+        )
+    if found.texts:
+        parts.append(shown)
+    parts += [
+        f"{printable(one.model, lines=False)}: right on {one.with_text:.0%} of images with "
+        f"{printable(text.text, lines=False)}, {one.without:.0%} without"
+        for text in found.confirmed
+        for one in text.accuracy
+    ]
+    parts += [Text(f"warning: {printable(warning, lines=False)}") for warning in found.warnings]
+    if folder is not None:
+        parts.append(f"comparison: {printable(folder / 'comparison.json', lines=False)}")
+    terminal.show(*parts, width=100)
+
+
+SHOWN = 20
+"""Texts on the terminal; the report has them all."""

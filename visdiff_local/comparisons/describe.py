@@ -1,0 +1,205 @@
+"""What is said of every text: its verdict in every part, its support, trend and examples."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from visdiff_local.comparisons.accuracy import accuracies
+from visdiff_local.comparisons.outcome import InGroup, PartSummary, Text, Trend
+from visdiff_local.comparisons.plan import Part, Plan
+from visdiff_local.comparisons.table import BoolArray, Table
+from visdiff_local.comparisons.testing import Tested
+from visdiff_local.config import RunConfig
+from visdiff_local.pipeline import support
+from visdiff_local.pipeline.evidence import SHOWN
+from visdiff_local.pipeline.models import RunModels
+from visdiff_local.pipeline.rankers.scores import Images
+from visdiff_local.protocols import FloatArray
+from visdiff_local.types import Direction, Example, Hypothesis, Provenance, Verdict
+
+
+def described(
+    texts: Sequence[str],
+    scores: FloatArray,
+    tested: Sequence[Tested],
+    table: Table,
+    plan: Plan,
+    explore: BoolArray,
+    config: RunConfig,
+    roles: RunModels,
+) -> tuple[Text, ...]:
+    """Every text with its figures in every part, the confirmed first, then by AUROC."""
+    verdicts, supports = _verdicts(texts, scores, tested, table, plan, explore, config, roles)
+    groups = dict.fromkeys(label for label in plan.group if label is not None)
+    found = []
+    for row, text in enumerate(texts):
+        where = _telling(row, tested, verdicts)
+        one, part = tested[where], plan.parts[min(where, len(plan.parts) - 1)]
+        leaning = part.names[0] if one.leans_to_a[row] else part.names[1]
+        by_group = {}
+        if plan.order is None:
+            by_group = {
+                each.name: _in_group(row, other, verdict[row], scores, each.a & ~explore)
+                for each, other, verdict in zip(plan.parts, tested, verdicts, strict=True)
+            }
+        found.append(
+            Text(
+                text=text,
+                auroc=float(one.area[row]),
+                direction=part.name if part.one_way else leaning,
+                verdict=verdicts[where][row],
+                support=supports.get((where, row)),
+                by_group=by_group,
+                trend=None
+                if plan.order is None
+                else _trend(row, one, scores, plan, explore, groups),
+                accuracy=accuracies(scores[row], plan.right, ~explore),
+                examples=_examples(row, one, scores, table, part, explore),
+            )
+        )
+    order = {"confirmed": 0, "unsupported": 1, "suggestive": 2, "rejected": 3}
+    return tuple(sorted(found, key=lambda text: (order[text.verdict], -text.auroc)))
+
+
+def summary(part: Part, one: Tested, texts: Sequence[str], found: Sequence[Text]) -> PartSummary:
+    """One two-set comparison of the whole."""
+    verdict_of = {text.text: text for text in found}
+    confirmed = []
+    for row, text in enumerate(texts):
+        here = verdict_of[text].by_group.get(part.name)
+        sure = here.verdict == "confirmed" if here else verdict_of[text].verdict == "confirmed"
+        if sure:
+            confirmed.append(f"{part.names[0 if one.leans_to_a[row] else 1]}: {text}")
+    return PartSummary(
+        part.name,
+        *part.names,
+        int(part.a.sum()),
+        int(part.b.sum()),
+        "differences found" if confirmed else "no difference found" if texts else "nothing tested",
+        one.p_global,
+        tuple(confirmed),
+    )
+
+
+def _verdicts(
+    texts: Sequence[str],
+    scores: FloatArray,
+    tested: Sequence[Tested],
+    table: Table,
+    plan: Plan,
+    explore: BoolArray,
+    config: RunConfig,
+    roles: RunModels,
+) -> tuple[list[list[Verdict]], dict[tuple[int, int], float]]:
+    """By part and text; and the support of those that would be confirmed."""
+    supports: dict[tuple[int, int], float] = {}
+    verdicts: list[list[Verdict]] = []
+    for where, one in enumerate(tested):
+        assert one.q_value is not None
+        sure = (one.q_value <= config.alpha) & (one.ci[:, 0] > config.floor)
+        row_verdicts: list[Verdict] = [
+            "confirmed" if yes else "suggestive" if p <= config.alpha else "rejected"
+            for yes, p in zip(sure, one.p_value, strict=True)
+        ]
+        part = plan.parts[min(where, len(plan.parts) - 1)]
+        rows = np.flatnonzero(sure)
+        found, floor = _support(rows, texts, scores, one, table, part, explore, config, roles)
+        for row, held in zip(rows.tolist(), found, strict=False):
+            supports[where, row] = held
+            if held < floor:
+                row_verdicts[row] = "unsupported"
+        verdicts.append(row_verdicts)
+    return verdicts, supports
+
+
+def _support(
+    rows: npt.NDArray[np.int64],
+    texts: Sequence[str],
+    scores: FloatArray,
+    one: Tested,
+    table: Table,
+    part: Part,
+    explore: BoolArray,
+    config: RunConfig,
+    roles: RunModels,
+) -> tuple[list[float], float]:
+    if not len(rows):
+        return [], 0.0
+    a, b = np.flatnonzero(part.a & ~explore), np.flatnonzero(part.b & ~explore)
+    images = Images.of([table.refs[i] for i in a], [table.refs[i] for i in b])
+    directions: list[Direction] = ["a" if one.leans_to_a[row] else "b" for row in rows]
+    asked = [
+        Hypothesis(texts[row], direction, Provenance("comparison", 0))
+        for row, direction in zip(rows, directions, strict=True)
+    ]
+    values = scores[rows][:, np.concatenate([a, b])]
+    if config.ranker in ("vqa", "caption-qa"):
+        return support.by_answers(asked, values, images), support.YES
+    if "clip" not in config.ranker_names:
+        return [], 0.0
+    family = roles.family("embedder")
+    return (
+        support.by_concepts(asked, values, images, embedder=roles.embedder, family=family),
+        support.FITS,
+    )
+
+
+def _telling(row: int, tested: Sequence[Tested], verdicts: Sequence[Sequence[Verdict]]) -> int:
+    """The part in which a text tells most: where it is confirmed, else where p is least."""
+    return min(
+        range(len(tested)),
+        key=lambda where: (verdicts[where][row] != "confirmed", tested[where].p_value[row]),
+    )
+
+
+def _in_group(
+    row: int, one: Tested, verdict: Verdict, scores: FloatArray, mine: BoolArray
+) -> InGroup:
+    """Towards A of its part, whichever way the text leans."""
+    area, (low, high) = float(one.area[row]), one.ci[row]
+    if not one.leans_to_a[row]:
+        area, low, high = 1 - area, 1 - high, 1 - low
+    assert one.q_value is not None
+    mean = float(np.nanmean(scores[row, mine])) if mine.any() else float("nan")
+    return InGroup(
+        area,
+        (float(low), float(high)),
+        float(one.p_value[row]),
+        float(one.q_value[row]),
+        verdict,
+        mean,
+    )
+
+
+def _trend(
+    row: int,
+    one: Tested,
+    scores: FloatArray,
+    plan: Plan,
+    explore: BoolArray,
+    groups: dict[str, None],
+) -> Trend:
+    assert one.q_value is not None
+    group = np.array([label or "" for label in plan.group])
+    means = {}
+    for label in sorted(groups):
+        mine = (group == label) & ~explore
+        if mine.any():
+            means[label] = float(np.nanmean(scores[row, mine]))
+    low, high = one.ci[row]
+    area = float(one.area[row])
+    if not one.leans_to_a[row]:
+        area, low, high = 1 - area, 1 - high, 1 - low
+    return Trend(
+        area, (float(low), float(high)), float(one.p_value[row]), float(one.q_value[row]), means
+    )
+
+
+def _examples(
+    row: int, one: Tested, scores: FloatArray, table: Table, part: Part, explore: BoolArray
+) -> tuple[Example, ...]:
+    mine = np.flatnonzero((part.a if one.leans_to_a[row] else part.b) & ~explore)
+    best = mine[np.argsort(-scores[row, mine], kind="stable")[:SHOWN]]
+    refs = table.refs
+    return tuple(Example.of(refs[i], float(scores[row, i])) for i in best)

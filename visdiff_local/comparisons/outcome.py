@@ -1,0 +1,110 @@
+"""What a comparison found: ``comparison.json`` is this, written down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from visdiff_local.comparisons.plan import Kind
+from visdiff_local.types import Example, Skipped, Verdict
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class InGroup:
+    """A text in one part or group."""
+
+    auroc: float
+    """Against what the part compares with; above 0.5: more true here."""
+    auroc_ci: tuple[float, float]
+    p_value: float
+    q_value: float
+    verdict: Verdict
+    mean: float
+    """Mean score of the group's images."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How often a model is right on images that show a text, and on those that do not."""
+
+    model: str
+    with_text: float
+    with_ci: tuple[float, float]
+    without: float
+    without_ci: tuple[float, float]
+    images_with: int
+    images_without: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """How a text's scores go with the order, or with a score: a concordance, ½ is none."""
+
+    concordance: float
+    ci: tuple[float, float]
+    p_value: float
+    q_value: float
+    means: Mapping[str, float] = field(default_factory=dict)
+    """Mean score by value of the order, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One text, tested everywhere."""
+
+    text: str
+    auroc: float
+    """In the part, or along the order, where it tells most."""
+    direction: str
+    """The set, group or end of the order that it is more true of, there."""
+    verdict: Verdict
+    support: float | None
+    by_group: Mapping[str, InGroup]
+    trend: Trend | None = None
+    accuracy: tuple[Accuracy, ...] = ()
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PartSummary:
+    """One two-set comparison of the whole."""
+
+    name: str
+    a: str
+    b: str
+    n_a: int
+    n_b: int
+    conclusion: str
+    p_global: float
+    confirmed: tuple[str, ...]
+    """What is more true of ``a``, then of ``b``, each with its direction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything a comparison found."""
+
+    kind: Kind
+    columns: tuple[str, ...]
+    groups: tuple[str, ...]
+    texts: tuple[Text, ...]
+    comparisons: tuple[PartSummary, ...]
+    conclusion: str
+    images: int
+    explore: int
+    validate: int
+    skipped: tuple[Skipped, ...] = ()
+    warnings: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def confirmed(self) -> tuple[Text, ...]:
+        return tuple(text for text in self.texts if text.verdict == "confirmed")
+
+    def __repr__(self) -> str:
+        return (
+            f"<Comparison: {self.kind} by {', '.join(self.columns)}, {len(self.confirmed)} of "
+            f"{len(self.texts)} confirmed, {self.images} images>"
+        )

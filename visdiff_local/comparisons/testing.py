@@ -1,0 +1,93 @@
+"""Every text tested in one part, or along an order; then q over all of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from visdiff_local import stats
+from visdiff_local.comparisons.plan import Part, Plan
+from visdiff_local.comparisons.table import BoolArray, Labels, Table
+from visdiff_local.config import RunConfig
+from visdiff_local.protocols import FloatArray as Scores
+from visdiff_local.stats.ties import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tested:
+    """All texts in one part, or along the order; each in the direction that it leans to."""
+
+    area: FloatArray
+    ci: FloatArray
+    p_value: FloatArray
+    """Two-sided, or one-sided where only one way counts."""
+    p_global: float
+    leans_to_a: BoolArray
+    q_value: FloatArray | None = None
+
+
+def in_part(
+    part: Part,
+    scores: Scores,
+    table: Table,
+    clusters: Labels,
+    explore: BoolArray,
+    config: RunConfig,
+    rng: np.random.Generator,
+) -> Tested:
+    a, b = part.a & ~explore, part.b & ~explore
+    at = np.concatenate([np.flatnonzero(a), np.flatnonzero(b)])
+    m = len(scores)
+    if not m or not a.any() or not b.any():
+        none = np.full(m, 0.5)
+        return Tested(none, np.tile([0.0, 1.0], (m, 1)), np.ones(m), 1.0, np.ones(m, np.bool_))
+    design = table.sets(a, b, part.names, clusters, part.strata).everything.design
+    values = scores[:, at]
+    rows = values if part.one_way else np.concatenate([values, -values])
+    found = stats.test(rows, design, permutations=config.permutations, rng=rng)
+    if part.one_way:
+        return Tested(found.auroc, found.ci, found.p_value, found.p_global, np.ones(m, np.bool_))
+    up = found.p_value[:m] <= found.p_value[m:]
+    p = np.minimum(1.0, 2 * np.minimum(found.p_value[:m], found.p_value[m:]))
+    ci = np.where(up[:, None], found.ci[:m], found.ci[m:])
+    area = np.where(up, found.auroc[:m], found.auroc[m:])
+    return Tested(area, ci, p, found.p_global, up)
+
+
+def along_order(
+    plan: Plan,
+    scores: Scores,
+    clusters: Labels,
+    explore: BoolArray,
+    config: RunConfig,
+    rng: np.random.Generator,
+) -> Tested:
+    assert plan.order is not None
+    at = np.flatnonzero(~explore & ~np.isnan(plan.order))
+    m = len(scores)
+    if not m:
+        return Tested(np.zeros(0), np.zeros((0, 2)), np.zeros(0), 1.0, np.zeros(0, np.bool_))
+    values = scores[:, at]
+    grouped = [clusters[i] for i in at]
+    strata = None if plan.strata is None else [plan.strata[i] for i in at]
+    found = stats.trend(
+        np.concatenate([values, -values]),
+        plan.order[at],
+        clusters=grouped if any(label is not None for label in grouped) else None,
+        strata=strata,
+        permutations=config.permutations,
+        rng=rng,
+    )
+    up = found.p_value[:m] <= found.p_value[m:]
+    p = np.minimum(1.0, 2 * np.minimum(found.p_value[:m], found.p_value[m:]))
+    ci = np.where(up[:, None], found.ci[:m], found.ci[m:])
+    area = np.where(up, found.concordance[:m], found.concordance[m:])
+    return Tested(area, ci, p, found.p_global, up)
+
+
+def with_q(tested: Sequence[Tested], alpha: float) -> list[Tested]:
+    """q over the whole: see the module."""
+    q = stats.across_families(
+        [one.p_value for one in tested], alpha, [one.p_global for one in tested]
+    )
+    return [replace(one, q_value=mine) for one, mine in zip(tested, q, strict=True)]
