@@ -1,0 +1,168 @@
+"""Many sets end to end: what is planted in a part is found there, and nowhere else."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import colours
+import pytest
+from colours import Colours, draw
+
+from visdiff_local.cli.main import main
+from visdiff_local.models import registry
+
+
+@pytest.fixture(autouse=True)
+def _colours_backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(registry, "BACKENDS", {**registry.BACKENDS, "fake": colours.__name__})
+    Colours.reset()
+    yield
+    Colours.reset()
+
+
+Row = tuple[str, dict[str, str]]
+"""A colour and the columns of its row."""
+
+
+def table(folder: Path, rows: Sequence[Row]) -> Path:
+    draw(folder / "pictures", [colour for colour, _ in rows], seed=3)
+    columns = list(rows[0][1])
+    lines = [",".join(["path", *columns])]
+    lines += [
+        ",".join([f"pictures/{i:03d}.png", *(row[column] for column in columns)])
+        for i, (_, row) in enumerate(rows)
+    ]
+    (folder / "table.csv").write_text("\n".join(lines) + "\n")
+    (folder / "models.toml").write_text(colours.MODELS_TOML)
+    return folder / "table.csv"
+
+
+def compare(source: Path, *options: str) -> dict[str, Any]:
+    folder = source.parent
+    given = ["--profile", "colours", "--models-file", str(folder / "models.toml"), "--quiet"]
+    given += ["--store", str(folder / "store"), "--out", str(folder / "out")]
+    assert main(["compare", str(source), *options, *given]) == 0
+    content: dict[str, Any] = json.loads((folder / "out" / "comparison.json").read_text())
+    return content
+
+
+def confirmed(content: dict[str, Any]) -> dict[str, str]:
+    """Direction by text."""
+    return {t["text"]: t["direction"] for t in content["texts"] if t["verdict"] == "confirmed"}
+
+
+def cameras(folder: Path) -> Path:
+    """Camera 2 is red, the others blue and green by halves."""
+    return table(
+        folder,
+        [
+            ("red" if camera == 2 else ("blue", "green")[i % 2], {"camera": f"camera {camera}"})
+            for camera in (1, 2, 3)
+            for i in range(30)
+        ],
+    )
+
+
+def test_a_group_that_differs_is_named_with_its_text(tmp_path: Path) -> None:
+    content = compare(cameras(tmp_path), "--by", "camera")
+    assert confirmed(content) == {"a red square": "camera 2"}
+    assert (content["kind"], content["groups"]) == ("groups", ["camera 1", "camera 2", "camera 3"])
+    (red,) = [t for t in content["texts"] if t["text"] == "a red square"]
+    assert red["by_group"]["camera 2"]["auroc"] > 0.95
+    assert red["by_group"]["camera 1"]["verdict"] == "rejected"
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "camera 3" in page
+    assert "a red square" in page
+
+
+def test_every_image_is_looked_at_once_by_the_embedder_however_many_groups(tmp_path: Path) -> None:
+    compare(cameras(tmp_path), "--by", "camera", "--text", "a red square")
+    assert max(Colours.asked_images.count(id_) for id_ in set(Colours.asked_images)) == 1
+
+
+def test_what_rises_over_the_months_is_found_and_what_does_not_is_not(tmp_path: Path) -> None:
+    rows = [
+        ("red" if i % 6 < month else ("blue", "green")[i % 2], {"month": f"2024-{month + 1:02d}"})
+        for month in range(6)
+        for i in range(24)
+    ]
+    content = compare(table(tmp_path, rows), "--by", "month", "--ordered")
+    assert confirmed(content)["a red square"] == "late month"
+    means = list(content["texts"][0]["trend"]["means"].values())
+    assert means[0] < means[-1]
+
+
+def test_a_class_that_changed_is_named_and_the_others_are_not(tmp_path: Path) -> None:
+    rows = [
+        (
+            "red" if version == "v2" and label == "cat" else ("blue", "green")[i % 2],
+            {"version": version, "label": label},
+        )
+        for version in ("v1", "v2")
+        for label in ("cat", "dog")
+        for i in range(40)
+    ]
+    source = table(tmp_path, rows)
+    sides = ["--a", "version == 'v1'", "--b", "version == 'v2'"]
+    content = compare(source, "--each", "label", *sides)
+    by_part = {part["name"]: part["confirmed"] for part in content["comparisons"]}
+    assert any("a red square" in found for found in by_part["cat"])
+    assert by_part["dog"] == []
+
+
+def failing(folder: Path) -> Path:
+    """Right on nine of ten, but on two of ten that are red; cats are red more often."""
+    rows = []
+    for label, reds in (("cat", 40), ("dog", 40)):
+        for i in range(80):
+            red = i < reds
+            wrong = i % 10 < (8 if red else 1)
+            other = "dog" if label == "cat" else "cat"
+            rows.append(
+                (
+                    "red" if red else ("blue", "green")[i % 2],
+                    {"label": label, "model": other if wrong else label},
+                )
+            )
+    return table(folder, rows)
+
+
+def test_what_a_model_fails_on_is_found_with_its_accuracy(tmp_path: Path) -> None:
+    content = compare(failing(tmp_path), "--errors", "label,model")
+    assert confirmed(content)["a red square"] == "wrong"
+    (red,) = [t for t in content["texts"] if t["text"] == "a red square"]
+    (accuracy,) = red["accuracy"]
+    assert accuracy["with_text"] == pytest.approx(0.2, abs=0.15)
+    assert accuracy["without"] == pytest.approx(0.9, abs=0.1)
+    assert accuracy["with_ci"][0] < accuracy["with_text"] < accuracy["with_ci"][1]
+
+
+def test_what_goes_with_a_score_is_found(tmp_path: Path) -> None:
+    rows = [
+        (colour := ("red", "blue", "green")[i % 3], {"score": f"{(colour == 'red') + i / 1000}"})
+        for i in range(120)
+    ]
+    content = compare(table(tmp_path, rows), "--score", "score")
+    assert confirmed(content)["a red square"] == "high score"
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ((), "say what to compare"),
+        (("--by", "camera", "--score", "camera"), "say what to compare"),
+        (("--ordered", "--score", "camera"), "--ordered goes with --by"),
+        (("--each", "camera"), "it needs them"),
+        (("--by", "kamera"), "camera"),
+        (("--score", "camera"), "no number"),
+    ],
+)
+def test_what_cannot_be_compared_says_what_to_type(
+    tmp_path: Path, options: Sequence[str], wanted: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = cameras(tmp_path)
+    given = ["--profile", "colours", "--models-file", str(tmp_path / "models.toml"), "--quiet"]
+    out = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
+    assert main(["compare", str(source), *options, *given, *out]) == 2
+    assert wanted in capsys.readouterr().err
