@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from visdiff_local.errors import UnreadableImageError
+from visdiff_local.errors import InputError, UnreadableImageError
 from visdiff_local.images import ImageSet, Options, decode, read_sets
 from visdiff_local.images.decoders.decode import unpacked
 from visdiff_local.images.locators import Memory
@@ -83,6 +83,12 @@ def test_slices_look_as_the_pictures_they_were_made_of(tmp_path: Path) -> None:
     groups = one.images.covariates.groups("patient")
     assert sorted(len(ids) for ids in groups.values()) == [2, 2, 2]
     assert not [label for label in groups if PLANTED in label]
+    chosen = ImageSet.open(a, "Modality == 'CT' and folder == '.'", Options(max_images=2))
+    assert len(chosen.images) == 2
+    with pytest.raises(InputError, match="no row satisfies"):
+        ImageSet.open(a, "Modality == 'MR'")
+    with pytest.raises(InputError, match="no column is called 'PatientName'"):
+        ImageSet.open(a, "PatientName == 'x'")
     assert one.images.columns["Modality"].values == ("CT",)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import platformdirs
@@ -40,7 +40,8 @@ PATIENT, STUDY, SERIES = "patient", "study", "series"
 _HASHED = {PATIENT: "PatientID", STUDY: "StudyInstanceUID", SERIES: "SeriesInstanceUID"}
 _LONGEST = 64
 _KEY_BYTES = 32
-_LEAST = 132
+LEAST = 132
+"""Bytes by which a DICOM file is known."""
 _JPEG_EXTENDED = ("1.2.840.10008.1.2.4.51",)
 
 
@@ -49,7 +50,7 @@ def is_dicom(raw: bytes) -> bool:
     if raw[128:132] == b"DICM":
         return True
     group, element = raw[:2], raw[2:4]
-    if group not in (b"\x02\0", b"\x08\0") or element[1:] != b"\0" or len(raw) < _LEAST:
+    if group not in (b"\x02\0", b"\x08\0") or element[1:] != b"\0" or len(raw) < LEAST:
         return False
     return (raw[4:6].isalpha() and raw[4:6].isupper()) or raw[6:8] == b"\0\0"
 
@@ -60,7 +61,7 @@ def opened(raw: bytes, wanted: Wanted) -> Header:
     Raises:
         UnreadableImageError: no pixels, a transfer syntax that nothing here decodes, or damage.
     """
-    data = _dataset(raw)
+    data = _dataset(BytesIO(raw))
     if not any(f"{kind}PixelData" in data for kind in ("", "Float", "DoubleFloat")):
         kind = _text(data.get("Modality")) or "no modality"
         raise UnreadableImageError(f"a DICOM file without pixels ({kind})")
@@ -90,9 +91,9 @@ def opened(raw: bytes, wanted: Wanted) -> Header:
     )
 
 
-def header_columns(raw: bytes) -> dict[str, str | int | float]:
+def header_columns(stream: BinaryIO) -> dict[str, str | int | float]:
     """The columns of a file by its header alone."""
-    return columns(_dataset(raw, pixels=False))
+    return columns(_dataset(stream, pixels=False))
 
 
 def columns(data: "Dataset") -> dict[str, str | int | float]:
@@ -126,14 +127,14 @@ def _secret() -> bytes:
     return secrets.token_bytes(_KEY_BYTES)
 
 
-def _dataset(raw: bytes, *, pixels: bool = True) -> "Dataset":
+def _dataset(stream: BinaryIO, *, pixels: bool = True) -> "Dataset":
     with extra("medical", "DICOM pictures"):
         import pydicom
         from pydicom import config
     config.settings.reading_validation_mode = config.IGNORE  # foreign files are as they are
     _silenced()
     try:
-        return pydicom.dcmread(BytesIO(raw), stop_before_pixels=not pixels, force=True)
+        return pydicom.dcmread(stream, stop_before_pixels=not pixels, force=True)
     except Exception as error:  # a damaged file can raise anything in a parser
         raise UnreadableImageError(f"damaged DICOM ({type(error).__name__})") from error
 

@@ -34,6 +34,12 @@ def chosen(shown: str, table: Table, where: str) -> list[int]:
     return found
 
 
+def answers(table: Table, where: str) -> bool:
+    """Whether the choice asks for nothing that the table does not have."""
+    condition = parse_condition(where, table.names)
+    return condition is None or set(condition.columns) <= set(table.names)
+
+
 def _matching(shown: str, table: Table, condition: Condition) -> list[int]:
     require(shown, table.names, condition.columns)
     columns: Mapping[str, list[Cell]] = {name: table.cells(name) for name in condition.columns}

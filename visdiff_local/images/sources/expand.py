@@ -11,7 +11,7 @@ from visdiff_local.images.decoders import dicom, video
 from visdiff_local.images.decoders.base import Wanted
 from visdiff_local.images.decoders.decode import opened
 from visdiff_local.images.decoders.parts import Part, parsed
-from visdiff_local.images.sources.base import Options
+from visdiff_local.images.sources.base import Columns, Options, Table
 from visdiff_local.system.threads import ahead
 from visdiff_local.types import Locator, Skipped
 
@@ -59,6 +59,13 @@ def columns_of(found: Iterable[Expanded]) -> dict[str, list[Cell]]:
     return {name: [row.get(name) for row in rows] for name in names}
 
 
+def table_of(found: Sequence[Expanded], rows: Table, places: Sequence[int]) -> Table:
+    """What the source and the files themselves say of each image, in their order."""
+    kept = [places[row] for row, _, _ in found]
+    told = {name: rows.cells(name, kept) for name in rows.names}
+    return Columns({**told, **columns_of(found)}, len(found))
+
+
 def _ends(at: Locator, suffixes: Sequence[str]) -> bool:
     return at.name.lower().endswith(tuple(suffixes))
 
@@ -99,16 +106,17 @@ def _moments(at: Locator, options: Options) -> list[tuple[Locator, dict[str, Cel
 
 
 def _pages(at: Locator, options: Options) -> list[tuple[Locator, dict[str, Cell]]]:
-    raw = at.read()
     known: dict[str, Cell] = {}
-    if dicom.is_dicom(raw):
-        known = dict(dicom.header_columns(raw))
+    with at.open() as stream:
+        if dicom.is_dicom(stream.read(dicom.LEAST)):
+            stream.seek(0)
+            known = dict(dicom.header_columns(stream))  # not the pixels: a warm run reads none
     banded = bool(options.bands) and _ends(at, _BANDED)
     bands = options.bands if banded else ()
     if options.frames == "first" or not _ends(at, _PAGED):
         return [(_part(at, Part(bands=bands)) if bands else at, known)]
     try:
-        frames = opened(raw, Wanted()).frames
+        frames = opened(at.read(), Wanted()).frames
     except UnreadableImageError:
         raise
     except Exception as error:  # a damaged file can raise anything inside a format's parser

@@ -14,7 +14,7 @@ from visdiff_local.images.names import shown
 from visdiff_local.images.sources import expand, memory
 from visdiff_local.images.sources import table as tables
 from visdiff_local.images.sources.base import Options, Source
-from visdiff_local.images.sources.choice import chosen
+from visdiff_local.images.sources.choice import answers, chosen
 from visdiff_local.images.sources.kinds import of_folder, of_glob, source_of
 from visdiff_local.types import ImageRef, Skipped
 
@@ -182,14 +182,19 @@ class ImageSet:
         """The set of a source's rows: chosen, sampled, each with its caption and columns."""
         options = options or Options()
         rows = list(range(len(source.table)))
-        if where is not None:
+        later = where is not None and not answers(source.table, where)
+        if where is not None and not later:
             rows = chosen(source.shown, source.table, where)
         left_out = dict(source.left_out)
         located = [(row, source.locate(row)) for row in rows]
         skipped = [at for _, at in located if isinstance(at, Skipped)]
         there = [(row, at) for row, at in located if not isinstance(at, Skipped)]
-        there = _drawn(there, options, left_out)
+        if not later:
+            there = _drawn(there, options, left_out)
         images, failed, cluster = expand.expanded([at for _, at in there], options)
+        if where is not None and later:  # by what the files say of themselves
+            known = expand.table_of(images, source.table, [row for row, _ in there])
+            images = [images[place] for place in chosen(source.shown, known, where)]
         images = _drawn(images, options, left_out)
         kept = [there[place][0] for place, _, _ in images]
         captions: list[str | None] = [None] * len(kept)
