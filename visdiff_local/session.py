@@ -19,7 +19,7 @@ from visdiff_local.models.registry import choose_profile, default_profile, gpu_p
 from visdiff_local.models.specs import load_registry
 from visdiff_local.pipeline import run
 from visdiff_local.pipeline.models import RunModels
-from visdiff_local.protocols import ROLES
+from visdiff_local.protocols import ROLES, Role
 from visdiff_local.results import folder as run_folder
 from visdiff_local.store import Store
 from visdiff_local.system.progress import Progress, Silent
@@ -157,6 +157,7 @@ class Launcher:
     ) -> RunResult:
         pool = self.pool(config)
         pool.listener = progress.say
+        pool.insist(_roles_of(config))  # before any image is read
         with checksums.rechecked(config.verify):
             result = run.run(config, a, b, pool, self.store(config), progress, keep)
         for handle, done in pool.take_work():
@@ -210,6 +211,20 @@ class Launcher:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+
+def _roles_of(config: RunConfig) -> tuple[Role, ...]:
+    """The roles that every run of this configuration needs; it may come to need others."""
+    wanted: set[Role] = {"embedder"}
+    if not config.hypotheses:
+        if {"caption", "keyword"} & set(config.proposer):
+            wanted |= {"captioner"}
+        if "caption" in config.proposer:
+            wanted |= {"llm"}
+    if config.proposer or config.hypotheses:
+        wanted |= {"vlm"} if "vqa" in config.ranker_names else set()
+        wanted |= {"llm"} if "caption-qa" in config.ranker_names else set()
+    return tuple(role for role in ROLES if role in wanted)
 
 
 def _path(text: str | None) -> Path | None:

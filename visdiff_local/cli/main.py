@@ -36,6 +36,8 @@ COMMANDS = {
 BAD = 2
 INTERRUPTED = 130
 OUT_OF_MEMORY = 4
+LONGEST = 4000
+"""Characters of a message: what is wrong may be long, and is quoted in it."""
 TRACEBACK = "VISDIFF_TRACEBACK"
 """Set in the environment: an unforeseen error is raised, not said."""
 
@@ -124,7 +126,8 @@ def _defect(error: Exception) -> str:
 def _told(message: str, code: int) -> int:
     """Says why, where stderr can still be written, and gives the exit code."""
     try:
-        terminal.note(f"{PROGRAM}: {message}")
+        cut = message if len(message) <= LONGEST else f"{message[:LONGEST]} … (cut)"
+        terminal.note(f"{PROGRAM}: {cut}")
     except OutputError:
         terminal.give_up(sys.stderr)
     return code

@@ -110,7 +110,9 @@ def verify(names: tuple[str, ...], file: str | None, weights: str | None, as_jso
         if not as_json:
             unknown = f", {checked.without_checksum} of them without a known checksum"
             tail = unknown if checked.without_checksum else ""
-            terminal.out(f"{spec.name}: {checked.problem or f'{checked.files} files intact{tail}'}")
+            terminal.out(
+                f"{spec.name}: {checked.problem or f'{_files(checked.files)} intact{tail}'}"
+            )
     if as_json:
         _print_json([asdict(checked) for checked in found])
     bad = next((checked for checked in found if checked.problem), None)
@@ -218,6 +220,10 @@ def _show_plan(made: "Plan") -> None:
         names = ", ".join(dict.fromkeys(made.on_cpu))
         terminal.out(f"too large for this card: {names} would run on the CPU, many times slower")
     terminal.out(f"disk: {made.disk_gib:.1f} GiB")
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'' if count == 1 else 's'}"
 
 
 def _placement(stage: "StagePlan") -> str:

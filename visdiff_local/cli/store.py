@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _MIB = 1 << 20
+_LONGEST_QUERY = 2000
 _JSON = (click.option("--json", "as_json", is_flag=True, help="On stdout, as JSON."),)
 _QUIET = (click.option("--quiet", is_flag=True, help="No progress."),)
 
@@ -235,10 +236,17 @@ def gc(
 
 
 def _embedded(query: str, embedder: Any) -> "npt.NDArray[np.float32]":
+    from visdiff_local.errors import UsageError
     from visdiff_local.images import ImageSet, read_set
     from visdiff_local.measure import measure
 
-    if not Path(query).is_file():
+    if len(query) > _LONGEST_QUERY:
+        raise UsageError(f"a text to search for has up to {_LONGEST_QUERY:,} characters")
+    try:
+        is_file = Path(query).is_file()
+    except (OSError, ValueError):  # longer than a name may be: it is a text then
+        is_file = False
+    if not is_file:
         return embedder.embed_texts([query])  # type: ignore[no-any-return]
     images = read_set(ImageSet.open(query), measure=measure, version="search").images.images
     return embedder.embed_images(images)  # type: ignore[no-any-return]

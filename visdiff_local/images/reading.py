@@ -311,7 +311,12 @@ def _each_once(
 def _nothing_left(name: str, skipped: Sequence[Skipped]) -> str:
     reasons = "; ".join(f"{item.path}: {item.reason}" for item in skipped[:_NAMED_REASONS])
     more = f"; and {len(skipped) - _NAMED_REASONS} more" if len(skipped) > _NAMED_REASONS else ""
-    return (
-        f"{name}: none of its images can be used ({reasons or 'it lists none'}{more}); "
-        "check the paths, which in a table are relative to the table's folder"
-    )
+    why = f"{reasons or 'it lists none'}{more}"
+    return f"{name}: none of its images can be used ({why}){_hint(skipped)}"
+
+
+def _hint(skipped: Sequence[Skipped]) -> str:
+    """What to do, where the reasons say it."""
+    if any(item.reason == "no such file" for item in skipped):
+        return "; check the paths, which in a table are relative to the table's folder"
+    return "; give images, or a folder, archive or table of them"

@@ -1,6 +1,7 @@
 """Where the weights of a model lie."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from visdiff_local.errors import WeightsError
@@ -33,11 +34,21 @@ def weights_folder(spec: ModelSpec, weights: Path | None) -> Path:
     found = find_weights(spec, weights)
     if found is not None:
         return found
-    looked = ", ".join(str(root / (spec.folder or spec.name)) for root in weights_roots(weights))
-    files = ", ".join(spec.files) or "its files"
-    fetch = f" (on a connected machine: visdiff-local models fetch {spec.name} --to DIR)"
-    raise WeightsError(
-        f"the weights of {spec.name} are missing: no folder {looked} with {files}. "
-        f"Name the folder that holds {spec.folder or spec.name}/ with --weights or "
-        f"VISDIFF_WEIGHTS{fetch if spec.repo else ''}"
+    raise missing([spec], weights)
+
+
+def missing(specs: Sequence[ModelSpec], weights: Path | None, profile: str = "") -> WeightsError:
+    """The error for models that are not here, all of them at once; says what to type."""
+    names = ", ".join(spec.name for spec in specs)
+    named = [root for root in weights_roots(weights) if root != BUNDLED]
+    wanted = profile or " ".join(spec.name for spec in specs if spec.repo)
+    if named:
+        folders = ", ".join(str(named[0] / (spec.folder or spec.name)) for spec in specs)
+        place = f"looked for {folders}"
+    else:
+        place = "no folder of weights is named: use --weights DIR, or set VISDIFF_WEIGHTS"
+    where = f" (profile {profile})" if profile else ""
+    fetch = f"; on a connected machine: visdiff-local models fetch {wanted} --to DIR"
+    return WeightsError(
+        f"the weights of {names} are missing{where}; {place}{fetch if wanted else ''}"
     )

@@ -4,7 +4,7 @@ Nothing heavy is imported here. A model is opened when the store does not know a
 before; its fingerprint comes from the files alone.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +18,7 @@ from visdiff_local.models.backends.batches import quiet
 from visdiff_local.models.paths import BUNDLED as BUNDLED
 from visdiff_local.models.paths import WITHOUT_WEIGHTS as WITHOUT_WEIGHTS
 from visdiff_local.models.paths import find_weights as find_weights
+from visdiff_local.models.paths import missing
 from visdiff_local.models.paths import weights_folder as weights_folder
 from visdiff_local.models.paths import weights_roots as weights_roots
 from visdiff_local.models.recovery import Alone, Holder, Steady, Work, advised, attempt, lowered
@@ -171,6 +172,25 @@ class ModelPool:
             folder = weights_folder(spec, self.weights)
             self._handles[name] = ModelHandle(spec, folder, self.device, self)
         return self._handles[name]
+
+    def insist(self, roles: Sequence[Role]) -> None:
+        """Raises :class:`WeightsError` that names every model of these roles that is not here."""
+        specs = {
+            name: self.registry.model(name) for name in map(self.profile.model_of, roles)
+        }.values()
+        absent = [
+            spec
+            for spec in specs
+            if spec.backend not in WITHOUT_WEIGHTS and find_weights(spec, self.weights) is None
+        ]
+        if absent:
+            whole = absent[0].repo and not self._replaced
+            raise missing(absent, self.weights, self.profile.name if whole else "")
+
+    @property
+    def _replaced(self) -> bool:
+        """Whether single roles are given to other models than the profile's."""
+        return self.registry.profiles.get(self.profile.name) != self.profile
 
     def planned(self, name: str) -> Fit:
         """How the model fits this machine."""

@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from visdiff_local.errors import UsageError
@@ -26,6 +26,7 @@ _OWN = frozenset(
 )
 """What a run folder of an earlier version, which has no marker, may hold."""
 _DRAFT = "."
+_UNNAMED = ".unnamed"
 _MOST_TRIES = 1000
 _HEAD = 4096
 _BEGINNING = re.compile(r'\{\s*"schema_version":\s*[0-9]+,\s*"(run|kind)":')
@@ -54,26 +55,27 @@ def claimed(wanted: str | None, sets: Sequence[str] = (), parent: str = "runs") 
         UsageError: it lies inside a set, holds something else, is in use, or cannot be made.
     """
     folder = Path(wanted).expanduser() if wanted is not None else None
-    try:
-        if folder is None:
-            _not_inside(Path(parent) / "x", sets)
-            folder, made = _fresh(Path(parent)), True
-        else:
-            _not_inside(folder, sets)
-            made = _make(folder)
-        with _held(folder):
-            try:
-                yield folder
-            finally:
+    with ExitStack() as held:
+        try:
+            if folder is None:
+                _not_inside(Path(parent) / _UNNAMED, sets)
+                folder, made = _fresh(Path(parent)), True
+            else:
+                _not_inside(folder, sets)
+                made = _make(folder)
+            held.enter_context(_held(folder))
+        except OSError as error:
+            raise UsageError(
+                f"the run folder {folder or parent} cannot be written "
+                f"({error.strerror or error}); name another with --out"
+            ) from error
+        try:
+            yield folder
+        finally:
+            with suppress(OSError):
                 if made and [path.name for path in folder.iterdir()] == [MARKER]:
                     (folder / MARKER).unlink()
-                    with suppress(OSError):
-                        folder.rmdir()
-    except OSError as error:
-        raise UsageError(
-            f"the run folder {folder or parent} cannot be written "
-            f"({error.strerror or error}); name another with --out"
-        ) from error
+                    folder.rmdir()
 
 
 def ensure(folder: Path) -> None:
@@ -140,21 +142,30 @@ def _not_inside(folder: Path, sets: Sequence[str]) -> None:
     """A run's thumbnails would be images of the set that it lies in, the next time."""
     place = folder.resolve()
     for source in sets:
-        root = Path(_plain_start(source)).expanduser()
-        if root.is_dir() and place.is_relative_to(root.resolve()):
+        root, pattern = _split(source)
+        if not root.is_dir() or not place.is_relative_to(root.resolve()):
+            continue
+        below = (*place.relative_to(root.resolve()).parts, "thumbnails", "x.jpg")
+        if not pattern or "**" in pattern or len(pattern) == len(below):
             raise UsageError(
-                f"the run folder {folder} lies inside the set {source}, and its thumbnails would "
-                "be taken for images of it; name another with --out"
+                f"the run folder {_called(folder)} lies inside the set {source}, and its "
+                "thumbnails would be taken for images of it; name another with --out"
             )
 
 
-def _plain_start(source: str) -> str:
-    """The part of a glob that is no pattern; a folder as it is."""
+def _called(folder: Path) -> str:
+    """As it is named to a user: the one below ``runs/`` has no name yet."""
+    return str(folder.parent) if folder.name == _UNNAMED else str(folder)
+
+
+def _split(source: str) -> tuple[Path, tuple[str, ...]]:
+    """The folder that a glob begins in, and its pattern by parts; a folder has none."""
     if Path(source).expanduser().exists():
-        return source
+        return Path(source).expanduser(), ()
     parts = source.split("/")
     plain = next((i for i, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
-    return "/".join(parts[:plain]) or ("/" if source.startswith("/") else ".")
+    start = "/".join(parts[:plain]) or ("/" if source.startswith("/") else ".")
+    return Path(start).expanduser(), tuple(part for part in parts[plain:] if part)
 
 
 def _is_ours(path: Path) -> bool:

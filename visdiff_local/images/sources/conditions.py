@@ -99,7 +99,10 @@ def parse_condition(text: str, known: Sequence[str] = ()) -> Condition | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         _single_equals(text, plain)
         return None
-    tree = _Renamed(names).visit(tree)
+    try:
+        tree = _Renamed(names).visit(tree)
+    except RecursionError as error:
+        raise InputError("the condition is nested too deeply") from error
     is_name = isinstance(tree, ast.Name) and (tree.id in known or bool(names))
     if not is_name and not isinstance(tree, ast.Compare | ast.BoolOp | ast.UnaryOp):
         return None

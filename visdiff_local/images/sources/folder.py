@@ -117,7 +117,12 @@ def _walk(folder: Path, found: Found) -> Iterator[Path]:
 
     seen: set[tuple[int, int]] = set()
     for root, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
-        facts = Path(root).stat()
+        try:
+            facts = Path(root).stat()
+        except OSError as error:  # a ring of links, or a path longer than the system takes
+            refuse(error)
+            folders.clear()
+            continue
         if (facts.st_dev, facts.st_ino) in seen:
             folders.clear()
             continue

@@ -56,6 +56,9 @@ __all__ = [
 
 WEIGHTS = (".safetensors", ".gguf")
 """The only weight formats that are opened; pickles (.bin, .pt) run code."""
+_NO_MEMORY = re.compile(
+    r"cannot allocate memory|failed to map|out of memory|bad_alloc|std::bad_alloc", re.IGNORECASE
+)
 SETTINGS = (".json", ".txt", ".model", ".jinja")
 """Small files beside weights that change what a model says: configs, vocabularies, templates."""
 
@@ -72,7 +75,14 @@ def dependency(package: str, install: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except ImportError as error:
+    except (ImportError, OSError, MemoryError) as error:
+        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            raise OutOfMemoryError(
+                f"not enough memory to load {package}; close other programs, or raise the limit "
+                "(ulimit -v)"
+            ) from error
+        if not isinstance(error, ImportError):
+            raise
         command = install or f"pip install {package}"
         raise MissingDependencyError(
             f"{package} is needed and cannot be imported ({error}); type: {command}"
