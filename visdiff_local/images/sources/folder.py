@@ -116,19 +116,22 @@ def _walk(folder: Path, found: Found) -> Iterator[Path]:
         found.skipped.append(Skipped(shown(error.filename), f"folder cannot be read: {reason}"))
 
     seen: set[tuple[int, int]] = set()
-    for root, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
+    waiting = [folder]
+    while waiting:  # not os.walk, which recurses: folders may lie deeper than Python can
+        root = waiting.pop()
         try:
-            facts = Path(root).stat()
+            facts = root.stat()
+            if (facts.st_dev, facts.st_ino) in seen:
+                continue
+            seen.add((facts.st_dev, facts.st_ino))
+            entries = sorted(root.iterdir())
         except OSError as error:  # a ring of links, or a path longer than the system takes
             refuse(error)
-            folders.clear()
             continue
-        if (facts.st_dev, facts.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((facts.st_dev, facts.st_ino))
-        folders[:] = [name for name in sorted(folders) if not _leaves_out(Path(root, name), found)]
-        yield from (Path(root, file) for file in files)
+        folders = [path for path in entries if path.is_dir()]
+        waiting += [path for path in reversed(folders) if not _leaves_out(path, found)]
+        inside = set(folders)
+        yield from (path for path in entries if path not in inside)
 
 
 def _leaves_out(folder: Path, found: Found) -> bool:
