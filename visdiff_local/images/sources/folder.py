@@ -124,14 +124,20 @@ def _walk(folder: Path, found: Found) -> Iterator[Path]:
             if (facts.st_dev, facts.st_ino) in seen:
                 continue
             seen.add((facts.st_dev, facts.st_ino))
-            entries = sorted(root.iterdir())
+            with os.scandir(root) as listing:
+                entries = sorted((Path(one.path), _is_folder(one)) for one in listing)
         except OSError as error:  # a ring of links, or a path longer than the system takes
             refuse(error)
             continue
-        folders = [path for path in entries if path.is_dir()]
-        waiting += [path for path in reversed(folders) if not _leaves_out(path, found)]
-        inside = set(folders)
-        yield from (path for path in entries if path not in inside)
+        waiting += [p for p, inner in reversed(entries) if inner and not _leaves_out(p, found)]
+        yield from (path for path, inner in entries if not inner)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a ring of links
+        return False
 
 
 def _leaves_out(folder: Path, found: Found) -> bool:
