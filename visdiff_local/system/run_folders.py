@@ -34,9 +34,9 @@ _BEGINNING = re.compile(r'\{\s*"schema_version":\s*[0-9]+,\s*"(run|kind)":')
 
 def is_run_folder(folder: Path) -> bool:
     """Whether a run wrote this folder: by its marker, else by a run.json among nothing foreign."""
-    if (folder / MARKER).is_file():
-        return True
     try:
+        if (folder / MARKER).is_file():
+            return True
         names = {path.name for path in folder.iterdir() if not path.name.startswith(_DRAFT)}
         return "run.json" in names and names <= _OWN and _is_ours(folder / "run.json")
     except OSError:
