@@ -150,6 +150,87 @@ def qwen25_vl() -> Any:
     return hf.Qwen2_5_VLForConditionalGeneration(config)
 
 
+def qwen3_vl(vision: Mapping[str, Any], text: Mapping[str, Any]) -> Any:
+    """Qwen3-VL: features of three depths of the tower go into the language model's first layers."""
+    shared = {"num_hidden_layers": 36, "num_key_value_heads": 8, "head_dim": 128}
+    config = hf.Qwen3VLConfig(
+        vision_config={"patch_size": 16, "num_heads": 16, **vision},
+        text_config={"vocab_size": 151_936, "num_attention_heads": 32, **shared, **text},
+        tie_word_embeddings=text.get("tie_word_embeddings", False),
+    )
+    return hf.Qwen3VLForConditionalGeneration(config)
+
+
+def smolvlm2() -> Any:
+    """SmolVLM2-2.2B: SigLIP So400m at 384 pixels over SmolLM2-1.7B."""
+    config = hf.SmolVLMConfig(
+        vision_config={
+            "hidden_size": 1152,
+            "intermediate_size": 4304,
+            "num_hidden_layers": 27,
+            "num_attention_heads": 16,
+            "image_size": 384,
+            "patch_size": 14,
+        },
+        text_config={
+            "model_type": "llama",
+            "vocab_size": 49_280,
+            "hidden_size": 2048,
+            "intermediate_size": 8192,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 32,
+        },
+        scale_factor=3,
+    )
+    return hf.SmolVLMForConditionalGeneration(config)
+
+
+QWEN3_4B = {"hidden_size": 2560, "intermediate_size": 9728, "tie_word_embeddings": True}
+QWEN3_8B = {"hidden_size": 4096, "intermediate_size": 12_288}
+QWEN3_32B = {
+    "hidden_size": 5120,
+    "intermediate_size": 25_600,
+    "num_hidden_layers": 64,
+    "num_attention_heads": 64,
+}
+TOWER_300M = {
+    "depth": 24,
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "deepstack_visual_indexes": [5, 11, 17],
+}
+TOWER_400M = {
+    "depth": 27,
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "deepstack_visual_indexes": [8, 16, 24],
+}
+
+
+def qwen3(**text: Any) -> Any:
+    """Qwen3 language models: what lies in their GGUF files."""
+    shared = {"num_hidden_layers": 36, "num_key_value_heads": 8, "head_dim": 128}
+    numbers = {"vocab_size": 151_936, "num_attention_heads": 32, **shared, **text}
+    return hf.Qwen3ForCausalLM(hf.Qwen3Config(**numbers))
+
+
+def phi4_mini() -> Any:
+    """Phi-4-mini: 24 query heads over 8 of keys, the embedding table shared."""
+    return hf.Phi3ForCausalLM(
+        hf.Phi3Config(
+            vocab_size=200_064,
+            hidden_size=3072,
+            intermediate_size=8192,
+            num_hidden_layers=32,
+            num_attention_heads=24,
+            num_key_value_heads=8,
+            pad_token_id=0,
+            tie_word_embeddings=True,
+        )
+    )
+
+
 def clip(architecture: str) -> Any:
     """A model of open_clip's own built-in configurations; its factory does not know ``meta``."""
     import open_clip
@@ -171,6 +252,15 @@ BUILDERS: Mapping[str, Callable[[], Any]] = {
     "clip-vit-g-14": lambda: clip("ViT-g-14"),
     "clip-vit-h-14": lambda: clip("ViT-H-14"),
     "clip-vit-b-32": lambda: clip("ViT-B-32"),
+    "qwen3-vl-4b": lambda: qwen3_vl({**TOWER_300M, "out_hidden_size": 2560}, QWEN3_4B),
+    "qwen3-vl-8b": lambda: qwen3_vl({**TOWER_400M, "out_hidden_size": 4096}, QWEN3_8B),
+    "qwen3-vl-32b": lambda: qwen3_vl({**TOWER_400M, "out_hidden_size": 5120}, QWEN3_32B),
+    "smolvlm2-2.2b": smolvlm2,
+    "qwen3-4b-instruct-2507": lambda: qwen3(**QWEN3_4B),
+    "phi-4-mini-instruct": phi4_mini,
+    "pe-core-l-14": lambda: clip("PE-Core-L-14-336"),
+    "pe-core-bigg-14": lambda: clip("PE-Core-bigG-14-448"),
+    "siglip2-gopt": lambda: clip("ViT-gopt-16-SigLIP2-384"),
     "siglip2-so400m": lambda: clip("ViT-SO400M-16-SigLIP2-384"),
     "vicuna-1.5-7b": lambda: llama(**VICUNA_7B),
     "vicuna-1.5-13b": lambda: llama(**VICUNA_13B),
