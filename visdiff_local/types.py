@@ -147,6 +147,8 @@ class Example:
     score: float
     source: ImageRef | None = field(default=None, compare=False, repr=False)
     """The image itself, while the run lasts; ``run.json`` does not hold it."""
+    pair: int | None = None
+    """In a paired run: the same number for the image of A and its partner in B."""
 
     @classmethod
     def of(cls, ref: ImageRef, score: float) -> "Example":

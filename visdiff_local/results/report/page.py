@@ -14,7 +14,7 @@ from markupsafe import Markup
 from visdiff_local.measure import DESCRIPTIONS
 from visdiff_local.results.report import plots, words
 from visdiff_local.results.report.pictures import Figure, Pictures
-from visdiff_local.types import Example, Grade, RunResult, ScoredHypothesis, SetSummary
+from visdiff_local.types import Evidence, Example, Grade, RunResult, ScoredHypothesis, SetSummary
 
 TEMPLATES = Path(__file__).parent / "templates"
 PICTURED = 40
@@ -29,6 +29,8 @@ class Group:
 
     heading: str
     figures: tuple[Figure, ...]
+    pairs: bool = False
+    """Two by two: an image of A, and its partner in B."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,8 @@ def _groups(
     found: ScoredHypothesis, own: str, other: str, pictures: Pictures | None
 ) -> tuple[Group, ...]:
     shown = found.evidence
+    if pictures is not None and shown.a and _are_pairs(shown.a, shown.b):
+        return _pairs(shown, own, other, pictures)
     for_own, for_other = (shown.a, shown.b) if own == "A" else (shown.b, shown.a)
     groups = (
         Group(f"{own} where it shows most", _figures(for_own, pictures, own)),
@@ -173,6 +177,25 @@ def _groups(
             # In turns, as the evidence was chosen.
             _figures(shown.against, pictures, other, own),
         ),
+    )
+    return tuple(group for group in groups if group.figures)
+
+
+def _are_pairs(a: Sequence[Example], b: Sequence[Example]) -> bool:
+    """Whether every image stands beside its partner."""
+    numbers = [one.pair for one in a], [one.pair for one in b]
+    return numbers[0] == numbers[1] and None not in numbers[0]
+
+
+def _pairs(shown: Evidence, own: str, other: str, pictures: Pictures) -> tuple[Group, ...]:
+    """Pairs that show it, and pairs against it; A is always on the left."""
+    best = [each for pair in zip(shown.a, shown.b, strict=True) for each in pair]
+    turns = list(zip(shown.against[::2], shown.against[1::2], strict=False))
+    ordered = [(theirs, mine) if other == "A" else (mine, theirs) for theirs, mine in turns]
+    against = [each for pair in ordered for each in pair]
+    groups = (
+        Group(f"Pairs in which {own} shows it more", _figures(best, pictures, "A", "B"), True),
+        Group("Pairs against it", _figures(against, pictures, "A", "B"), True),
     )
     return tuple(group for group in groups if group.figures)
 
