@@ -154,6 +154,17 @@ def test_the_budget_of_all_threads_is_never_overdrawn_nor_a_trap() -> None:
     assert budget._held == 0
 
 
+def test_gigabytes_of_nothing_are_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "x.jpg").open("wb") as file:
+        file.truncate(2**29)
+    with pytest.raises(UnreadableImageError, match="zeros alone"):
+        decode(tmp_path / "x.jpg")
+    with (tmp_path / "x.jpg").open("wb") as file:
+        file.truncate(2**31)
+    with pytest.raises(UnreadableImageError, match="larger than 1 GiB"):
+        decode(tmp_path / "x.jpg")
+
+
 def test_memory_that_runs_out_is_the_images_own_fault(tmp_path: Path) -> None:
     sets(tmp_path, lambda g: g)
     Image.new("RGB", (300, 200)).save(tmp_path / "a" / "huge.png")
