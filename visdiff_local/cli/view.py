@@ -80,6 +80,7 @@ def _asker(
     from visdiff_local.session import configured
 
     if gallery.result is None:
+        terminal.note("your own texts cannot be asked: there is no run.json that names an embedder")
         return None
     config = gallery.result.run.config
     options: dict[str, Any] = {name: config.get(name) for name in _OF_THE_RUN}
