@@ -328,3 +328,11 @@ def test_both_sinks_are_asked_for_what_is_lacking(tmp_path: Path) -> None:
             PartSink(tmp_path / "parts", Shard(), recipe),
         )
         assert [sink.lacking(refs) for sink in again] == [list(refs[20:])] * 2
+
+
+def test_sets_are_listed_as_a_run_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
+    run("prepare", "set", "--max-images", "10", "--seed", "3", "--json")
+    assert said(capsys)["images"] == 10
+    Path("t.csv").write_text("file,group_name\n" + "".join(f"set/{i}.png,x\n" for i in range(5)))
+    run("prepare", "t.csv", "--a", "x", "--path-column", "file", "--json")
+    assert said(capsys)["images"] == 5

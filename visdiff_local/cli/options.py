@@ -52,6 +52,15 @@ STATISTICS: tuple[Option, ...] = (
     click.option("--cross-fit", is_flag=True, default=None, help="Use both halves in turn."),
     click.option("--permutations", type=int, help="For the global p.  [1000]"),
 )
+LISTING: tuple[Option, ...] = (
+    click.option("--path-column", metavar="COLUMN", help="The table's column of paths or bytes."),
+    click.option("--caption-column", metavar="COLUMN", help="The table's column of captions."),
+    click.option("--crops", is_flag=True, default=None, help="One image a box, of a COCO file."),
+    click.option("--every", type=float, metavar="SECONDS", help="Between frames of videos.  [1]"),
+    click.option("--frames", metavar="first|all", help="Of files with several pages.  [first]"),
+    click.option("--bands", metavar="N|R,G,B", help="Which of many bands, from 0."),
+    click.option("--max-images", type=int, metavar="N", help="Draws so many of each set."),
+)
 SETS: tuple[Option, ...] = (
     click.option(
         "--a",
@@ -63,13 +72,7 @@ SETS: tuple[Option, ...] = (
     click.option("--name-a", metavar="NAME", help="What A is called in the report."),
     click.option("--name-b", metavar="NAME", help="Likewise for B."),
     click.option("--paired-by", metavar="COLUMN", help="Pairs images of A and B of equal value."),
-    click.option("--path-column", metavar="COLUMN", help="The table's column of paths or bytes."),
-    click.option("--caption-column", metavar="COLUMN", help="The table's column of captions."),
-    click.option("--crops", is_flag=True, default=None, help="One image a box, of a COCO file."),
-    click.option("--every", type=float, metavar="SECONDS", help="Between frames of videos.  [1]"),
-    click.option("--frames", metavar="first|all", help="Of files with several pages.  [first]"),
-    click.option("--bands", metavar="N|R,G,B", help="Which of many bands, from 0."),
-    click.option("--max-images", type=int, metavar="N", help="Draws so many of each set."),
+    *LISTING,
     click.option(
         "--window", metavar="auto|tags|LO,HI", help="Pixel values shown black and white.  [auto]"
     ),

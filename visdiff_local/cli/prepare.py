@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from visdiff_local.cli.options import MODELS, STORE, given, with_options
+from visdiff_local.cli.options import LISTING, MODELS, SEED, STORE, given, with_options
 from visdiff_local.system import terminal
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ LOCAL = "local"
 @click.option("--caption-style", metavar="STYLE", help="short or detailed.  [short]")
 @click.option("--json", "as_json", is_flag=True, help="What was done, on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-@with_options(MODELS, STORE)
+@with_options(LISTING, SEED, MODELS, STORE)
 def prepare(
     source: str,
     where: str | None,
@@ -92,9 +92,9 @@ def _prepared(
 ) -> "Prepared":
     from visdiff_local.execution import shards, tasks
     from visdiff_local.images import ImageSet
-    from visdiff_local.session import Launcher
+    from visdiff_local.session import Launcher, listing
 
-    listed = ImageSet.open(config.a, config.where_a)
+    listed = ImageSet.open(config.a, config.where_a, listing(config))
     refs = part.of(listed.images)
     with ExitStack() as stack:
         launcher = stack.enter_context(Launcher())
