@@ -41,6 +41,8 @@ def close_pairs(hashes: Hashes, distance: int) -> Iterator[Pairs]:
     ascending = np.argsort(hashes, kind="stable")
     codes = hashes[ascending]
     masks = _masks(len(hashes), distance)
+    kept_bits = min((int(mask).bit_count() for mask in masks), default=0)
+    most = most_neighbours(len(hashes), len(masks), kept_bits)
     for mask in masks:
         keys = codes & mask
         order = np.argsort(keys, kind="stable")
@@ -48,7 +50,7 @@ def close_pairs(hashes: Hashes, distance: int) -> Iterator[Pairs]:
         # In order of the kept pieces, equals are neighbours: compare each with the 1st, 2nd, …
         # after it, until no two at that offset agree.
         left = np.arange(len(hashes))
-        for offset in range(1, most_neighbours(len(hashes), len(masks)) + 1):
+        for offset in range(1, most + 1):
             left = left[: np.searchsorted(left, len(hashes) - offset)]
             left = left[keys[left] == keys[left + offset]]
             if not len(left):
@@ -58,10 +60,11 @@ def close_pairs(hashes: Hashes, distance: int) -> Iterator[Pairs]:
                 yield np.stack([place[near], place[near + offset]], axis=1)
 
 
-def most_neighbours(n: int, tables: int) -> int:
+def most_neighbours(n: int, tables: int, kept_bits: float) -> int:
     """With how many others a hash is compared in each sorted table, at most: all of them up to a
-    thousand hashes; :data:`LEAST_NEIGHBOURS` from about 100,000 on."""
-    return min(n - 1, max(LEAST_NEIGHBOURS, COMPARISONS // max(1, tables * n)))
+    thousand hashes; beyond, several times as many as agree by chance."""
+    by_chance = LEAST_NEIGHBOURS + int(4 * n / 2**kept_bits)
+    return min(n - 1, max(by_chance, COMPARISONS // max(1, tables * n)))
 
 
 def bits_between(a: Hashes, b: Hashes) -> npt.NDArray[np.uint8]:
