@@ -166,3 +166,17 @@ def test_what_cannot_be_compared_says_what_to_type(
     out = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
     assert main(["compare", str(source), *options, *given, *out]) == 2
     assert wanted in capsys.readouterr().err
+
+
+def test_what_is_of_the_class_mix_alone_is_marked_and_not_confirmed(tmp_path: Path) -> None:
+    """Reds are failed as often as the rest of their class; of cats, most are red and failed."""
+    rows = [
+        ("red" if i < reds else ("blue", "green")[i % 2], {"label": label, "model": said})
+        for label, reds, wrong in (("cat", 72, 7), ("dog", 8, 1))
+        for i in range(80)
+        for said in ["bird" if i % 10 < wrong else label]
+    ]
+    content = compare(table(tmp_path, rows), "--errors", "label,model", "--text", "a red square")
+    (red,) = content["texts"]
+    assert (red["class_mix"], red["verdict"], red["direction"]) == (True, "rejected", "wrong")
+    assert red["auroc_plain"] > 0.7

@@ -21,7 +21,7 @@ from visdiff_local.cli.options import (
 from visdiff_local.system import terminal
 
 if TYPE_CHECKING:
-    from visdiff_local.comparisons.outcome import Comparison
+    from visdiff_local.comparisons.outcome import Comparison, Text
     from visdiff_local.comparisons.plan import Asked
 
 
@@ -150,7 +150,7 @@ def _show(found: "Comparison", folder: Path | None) -> None:
             printable(text.direction, lines=False),
             f"{text.auroc:.2f}",
             "<1e-9" if q < 1e-9 else f"{q:.1g}",
-            text.verdict,
+            _verdict(text),
             style="" if text.verdict == "confirmed" else "dim",
         )
     if found.texts:
@@ -165,6 +165,16 @@ def _show(found: "Comparison", folder: Path | None) -> None:
     if folder is not None:
         parts.append(f"comparison: {printable(folder / 'comparison.json', lines=False)}")
     terminal.show(*parts, width=100)
+
+
+def _verdict(text: "Text") -> str:
+    from visdiff_local.system.terminal import printable
+
+    if text.class_mix:
+        return "class mix"
+    if text.follows_from is not None:
+        return f"follows from {printable(text.follows_from, lines=False)}"
+    return text.verdict
 
 
 SHOWN = 20

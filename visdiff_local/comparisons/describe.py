@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from visdiff_local.comparisons.accuracy import accuracies
+from visdiff_local.comparisons.class_mix import class_mix
 from visdiff_local.comparisons.outcome import InGroup, PartSummary, Text, Trend
 from visdiff_local.comparisons.plan import Part, Plan
-from visdiff_local.comparisons.table import BoolArray, Table
+from visdiff_local.comparisons.redundancy import redundant
+from visdiff_local.comparisons.table import BoolArray, Labels, Table
 from visdiff_local.comparisons.testing import Tested
 from visdiff_local.config import RunConfig
 from visdiff_local.pipeline import support
@@ -25,18 +27,24 @@ def described(
     tested: Sequence[Tested],
     table: Table,
     plan: Plan,
+    clusters: Labels,
     explore: BoolArray,
     config: RunConfig,
     roles: RunModels,
 ) -> tuple[Text, ...]:
     """Every text with its figures in every part, the confirmed first, then by AUROC."""
-    verdicts, supports = _verdicts(texts, scores, tested, table, plan, explore, config, roles)
+    verdicts, supports, follows = _verdicts(
+        texts, scores, tested, table, plan, clusters, explore, config, roles
+    )
     groups = dict.fromkeys(label for label in plan.group if label is not None)
+    first = plan.parts[0]
+    mixed = class_mix(plan, first, tested[0].p_value, scores, table, clusters, explore, config)
     found = []
     for row, text in enumerate(texts):
         where = _telling(row, tested, verdicts)
         one, part = tested[where], plan.parts[min(where, len(plan.parts) - 1)]
-        leaning = part.names[0] if one.leans_to_a[row] else part.names[1]
+        plain, to_a = mixed.get(row, (None, bool(one.leans_to_a[row])))
+        leaning = part.names[0 if to_a else 1]
         by_group = {}
         if plan.order is None:
             by_group = {
@@ -50,6 +58,10 @@ def described(
                 direction=part.name if part.one_way else leaning,
                 verdict=verdicts[where][row],
                 support=supports.get((where, row)),
+                redundant=(where, row) in follows,
+                follows_from=texts[follows[where, row]] if (where, row) in follows else None,
+                auroc_plain=plain,
+                class_mix=row in mixed,
                 by_group=by_group,
                 trend=None
                 if plan.order is None
@@ -88,12 +100,15 @@ def _verdicts(
     tested: Sequence[Tested],
     table: Table,
     plan: Plan,
+    clusters: Labels,
     explore: BoolArray,
     config: RunConfig,
     roles: RunModels,
-) -> tuple[list[list[Verdict]], dict[tuple[int, int], float]]:
-    """By part and text; and the support of those that would be confirmed."""
+) -> tuple[list[list[Verdict]], dict[tuple[int, int], float], dict[tuple[int, int], int]]:
+    """By part and text; the support of those that would be confirmed; and the stronger text that
+    each redundant one follows from."""
     supports: dict[tuple[int, int], float] = {}
+    follows: dict[tuple[int, int], int] = {}
     verdicts: list[list[Verdict]] = []
     for where, one in enumerate(tested):
         assert one.q_value is not None
@@ -109,8 +124,13 @@ def _verdicts(
             supports[where, row] = held
             if held < floor:
                 row_verdicts[row] = "unsupported"
+        shown = np.array([verdict == "confirmed" for verdict in row_verdicts], np.bool_)
+        explained = redundant(one, shown, scores, table, plan, part, clusters, explore, config)
+        for row, stronger in explained.items():
+            row_verdicts[row] = "suggestive"
+            follows[where, row] = stronger
         verdicts.append(row_verdicts)
-    return verdicts, supports
+    return verdicts, supports, follows
 
 
 def _support(

@@ -64,6 +64,14 @@ class Text:
     trend: Trend | None = None
     accuracy: tuple[Accuracy, ...] = ()
     examples: tuple[Example, ...] = ()
+    redundant: bool = False
+    """Nothing is left of it where it tells most once a stronger text's scores are held fixed."""
+    follows_from: str | None = None
+    """That stronger text."""
+    auroc_plain: float | None = None
+    """Without strata; None where there are none."""
+    class_mix: bool = False
+    """It tells the sets apart only because classes are mixed otherwise in them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from visdiff_local.comparisons import table as tables
+from visdiff_local.comparisons.class_mix import of_classes
 from visdiff_local.comparisons.describe import described, summary
 from visdiff_local.comparisons.image_table import image_table
 from visdiff_local.comparisons.outcome import Comparison, Text
@@ -71,7 +72,7 @@ def compare(
     if plan.order is not None:
         tested = [along_order(plan, scores, clusters, explore, config, rng)]
     tested = with_q(tested, config.alpha)
-    found = described(texts, scores, tested, table, plan, explore, config, roles)
+    found = described(texts, scores, tested, table, plan, clusters, explore, config, roles)
     outside = _outside(table, roles)
     if keep is not None:
         keep(image_table(texts, scores, table, plan, clusters, explore, roles))
@@ -118,6 +119,8 @@ def _texts(
         images = sets.everything
         for hypothesis in propose.hypotheses(Fold(images, images), given, roles, rng):
             found.setdefault(hypothesis.text.casefold(), hypothesis.text)
+    for text in of_classes(plan):
+        found.setdefault(text.casefold(), text)
     return list(found.values())
 
 

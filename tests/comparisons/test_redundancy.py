@@ -1,0 +1,57 @@
+"""A text that only follows from a stronger one is told apart from one that adds something."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from visdiff_local.comparisons.plan import Part, Plan
+from visdiff_local.comparisons.redundancy import redundant
+from visdiff_local.comparisons.table import Table
+from visdiff_local.comparisons.testing import in_part
+from visdiff_local.config import RunConfig
+from visdiff_local.images import ImageSet
+from visdiff_local.types import ImageRef
+
+N = 200
+
+
+def follows(scores: np.ndarray) -> dict[int, int]:
+    is_a = np.arange(N) < N // 2
+    refs = tuple(ImageRef(Path(f"{i}.png"), f"{i:032d}") for i in range(N))
+    table = Table((ImageSet("all", refs),), {}, ())
+    part = Part("part", is_a, ~is_a, ("a", "b"))
+    plan = Plan("groups", (part,), ["a" if here else "b" for here in is_a])
+    nobody, explore = [None] * N, np.zeros(N, np.bool_)
+    config = RunConfig(a="x", b="x")
+    values = scores.astype(np.float32)
+    one = in_part(part, values, table, nobody, explore, config, np.random.default_rng(0))
+    sure = (one.p_value < 0.01) & (one.ci[:, 0] > config.floor)
+    assert sure.all(), "each would be confirmed alone"
+    return redundant(one, sure, values, table, plan, part, nobody, explore, config)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(11)
+
+
+def test_what_is_a_noisy_copy_of_a_stronger_text_follows_from_it(
+    rng: np.random.Generator,
+) -> None:
+    strong = rng.normal(0, 1, N) + 2.0 * (np.arange(N) < N // 2)
+    copy = strong + rng.normal(0, 1.0, N)
+    assert follows(np.stack([strong, copy])) == {1: 0}
+
+
+def test_a_cause_of_its_own_beside_a_stronger_one_stands(rng: np.random.Generator) -> None:
+    in_a = np.arange(N) < N // 2
+    strong = rng.normal(0, 1, N) + 2.0 * in_a
+    own = rng.normal(0, 1, N) + 1.5 * in_a
+    assert follows(np.stack([strong, own])) == {}
+
+
+def test_two_that_never_fail_both_stand(rng: np.random.Generator) -> None:
+    in_a = np.arange(N) < N // 2
+    scores = rng.normal(0, 1, (2, N)) + 8.0 * in_a
+    assert follows(scores) == {}
