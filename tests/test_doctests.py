@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import visdiff_local.api
+from visdiff_local.comparisons import library
 from visdiff_local.images.sources import open as sources
 from visdiff_local.session import DEMO
 
@@ -16,6 +17,8 @@ def test_the_api_s_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     given = {"DEMO": DEMO, "TMP": tmp_path / "run"}
     done = doctest.testmod(visdiff_local.api, extraglobs=given, verbose=False)
     assert (done.failed, done.attempted > 9) == (0, True)
+    compare = doctest.testmod(library, extraglobs=given, verbose=False)
+    assert (compare.failed, compare.attempted > 4) == (0, True)
 
 
 def test_the_examples_of_image_sets() -> None:
@@ -24,5 +27,5 @@ def test_the_examples_of_image_sets() -> None:
 
 
 def test_every_public_name_has_an_example() -> None:
-    for name in ("Result", "describe_differences", "evaluate_hypotheses", "load"):
+    for name in ("Result", "compare", "describe_differences", "evaluate_hypotheses", "load"):
         assert ">>>" in (getattr(visdiff_local, name).__doc__ or ""), name

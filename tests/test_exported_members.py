@@ -16,6 +16,7 @@ def test_the_public_names_are_these() -> None:
         "ImageSet",
         "Result",
         "__version__",
+        "compare",
         "describe_differences",
         "evaluate_hypotheses",
         "load",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from visdiff_local import stats
     from visdiff_local.api import Result, describe_differences, evaluate_hypotheses, load
+    from visdiff_local.comparisons.library import compare
     from visdiff_local.images import ImageSet
 
     __version__: str
@@ -16,6 +17,7 @@ __all__ = [
     "ImageSet",
     "Result",
     "__version__",
+    "compare",
     "describe_differences",
     "evaluate_hypotheses",
     "load",
@@ -25,6 +27,7 @@ __all__ = [
 _HOME = {
     "ImageSet": "visdiff_local.images",
     "Result": "visdiff_local.api",
+    "compare": "visdiff_local.comparisons.library",
     "describe_differences": "visdiff_local.api",
     "evaluate_hypotheses": "visdiff_local.api",
     "load": "visdiff_local.api",

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from visdiff_local.config import Options
 from visdiff_local.errors import InputError
-from visdiff_local.images import ImageSet
-from visdiff_local.images.sources.memory import kind_of
+from visdiff_local.images.given import Source, opened
 from visdiff_local.models.backends.files import dependency
 from visdiff_local.results import notes, scores, serialize
 from visdiff_local.results.folder import THUMBNAILS
@@ -30,8 +29,6 @@ from visdiff_local.types import MeasuredDifference, RunResult, ScoredHypothesis,
 if TYPE_CHECKING:
     import pandas as pd
 
-Source = Any
-"""An :class:`ImageSet`, a folder, a glob; a list of paths, PIL images or arrays; a data frame."""
 _INSTALL = "pip install 'visdiff_local[notebook]'"
 
 
@@ -269,34 +266,11 @@ class _Thumbnails(Mapping[str, bytes]):
 
 def _run(a: Source, b: Source, options: dict[str, Any], progress: Progress | None) -> Result:
     with offline.enforced():
-        sets = _opened(a, "A"), _opened(b, "B")
+        sets = opened(a, "A"), opened(b, "B")
         named = [source if isinstance(source, str) else source.name for source in sets]
         config = configured(a=named[0], b=named[1], **options)
         one, other = (None if isinstance(source, str) else source for source in sets)
         return Result(launch(config, progress or notebook.progress(), a=one, b=other))
-
-
-def _opened(source: Source, letter: str) -> ImageSet | str:
-    """The set itself; what names a place, as text.
-
-    Raises:
-        InputError: it is none of the kinds of :data:`Source`.
-    """
-    if isinstance(source, ImageSet):
-        return source
-    if isinstance(source, str | Path):
-        return str(source)
-    kind = kind_of(source)
-    if kind == "frame":
-        return ImageSet.from_frame(source, letter)
-    if kind == "paths":
-        return ImageSet.from_paths(source, letter)
-    if kind == "pictures":
-        return ImageSet.from_images(source, letter)
-    raise InputError(
-        f"{letter} is a {type(source).__name__}; give a folder, a glob, an ImageSet, a list of "
-        "paths, of PIL images or of uint8 arrays, or a data frame with a column 'path'"
-    )
 
 
 _COLUMNS = (

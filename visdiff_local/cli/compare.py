@@ -22,7 +22,6 @@ from visdiff_local.system import terminal
 
 if TYPE_CHECKING:
     from visdiff_local.comparisons.outcome import Comparison, Text
-    from visdiff_local.comparisons.plan import Asked
 
 
 @click.command()
@@ -66,10 +65,12 @@ def compare(
     report.html and images.parquet.
     """
     from visdiff_local import session
-    from visdiff_local.comparisons import launch, output
+    from visdiff_local.comparisons import launch
+    from visdiff_local.comparisons.plan import Asked
     from visdiff_local.system import progress, run_folders
 
-    asked = _asked(by, ordered, each, predictions, errors, score, options)
+    sides = options["where_a"] is not None
+    asked = Asked.of(by, each, predictions, errors, score, ordered=ordered, sides=sides)
     if texts:
         options["hypotheses"] = texts
     config = session.configured(a=table, b=table, **given(options))
@@ -81,52 +82,15 @@ def compare(
         with progress.shown(quiet=quiet or as_json) as shown:
             outcome = launch.launch(asked, config, shown)
             if folder is not None:
-                outcome.write(folder)
+                outcome.save(folder)
     if as_json:
-        terminal.out_json_text(output.to_json(outcome.found))
+        terminal.out_json_text(outcome.to_json())
     else:
         _show(outcome.found, folder)
     if opens and folder is not None:
         from visdiff_local.cli.run import _open_report
 
         _open_report(folder)
-
-
-def _asked(
-    by: str | None,
-    ordered: bool,
-    each: str | None,
-    predictions: str | None,
-    errors: str | None,
-    score: str | None,
-    options: dict[str, Any],
-) -> "Asked":
-    from visdiff_local.comparisons.plan import Asked
-    from visdiff_local.errors import UsageError
-
-    named = {
-        "trend" if ordered else "groups": by,
-        "each": each,
-        "models": predictions,
-        "errors": errors,
-        "score": score,
-    }
-    chosen = {kind: value for kind, value in named.items() if value is not None}
-    if len(chosen) != 1:
-        raise UsageError(
-            "say what to compare, with one of --by COLUMN, --each COLUMN, "
-            "--models LABEL,MODEL_1,MODEL_2, --errors LABEL,MODEL, --score COLUMN"
-        )
-    if ordered and by is None:
-        raise UsageError(
-            "--ordered goes with --by: visdiff-local compare TABLE --by month --ordered"
-        )
-    sides = options["where_a"] is not None
-    if sides != (each is not None):
-        raise UsageError("--a and --b go with --each COLUMN, and it needs them")
-    ((kind, value),) = chosen.items()
-    columns = tuple(part.strip() for part in value.split(",") if part.strip())
-    return Asked(kind, columns)  # type: ignore[arg-type]
 
 
 def _show(found: "Comparison", folder: Path | None) -> None:

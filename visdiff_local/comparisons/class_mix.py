@@ -7,6 +7,7 @@ sets apart without classes and does not within them is a matter of the class mix
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from visdiff_local import stats
 from visdiff_local.comparisons.plan import Part, Plan
@@ -34,7 +35,7 @@ def of_classes(plan: Plan) -> list[str]:
 def class_mix(
     plan: Plan,
     part: Part,
-    within: FloatArray,
+    within: npt.NDArray[np.float64],
     scores: FloatArray,
     table: Table,
     clusters: Labels,

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.comparisons.accuracy import accuracies
 from visdiff_local.comparisons.class_mix import class_mix
 from visdiff_local.comparisons.outcome import InGroup, PartSummary, Text, Trend
 from visdiff_local.comparisons.plan import Part, Plan
@@ -66,7 +65,6 @@ def described(
                 trend=None
                 if plan.order is None
                 else _trend(row, one, scores, plan, explore, groups),
-                accuracy=accuracies(scores[row], plan.right, ~explore),
                 examples=_examples(row, one, scores, table, part, explore),
             )
         )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visdiff_local.comparisons.table import BoolArray, Labels, Table
-from visdiff_local.errors import InputError
+from visdiff_local.errors import InputError, UsageError
 
 Kind = Literal["groups", "each", "trend", "models", "errors", "score"]
 FEWEST = 4
@@ -21,6 +21,48 @@ class Asked:
 
     kind: Kind
     columns: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        by: str | None,
+        each: str | None,
+        models: str | None,
+        errors: str | None,
+        score: str | None,
+        *,
+        ordered: bool,
+        sides: bool,
+    ) -> "Asked":
+        """From options, of which one says what to compare.
+
+        Args:
+            sides: whether conditions for A and B are given.
+
+        Raises:
+            UsageError: it is not said, or said twice; the message says what to type.
+        """
+        named: dict[Kind, str | None] = {
+            "trend" if ordered else "groups": by,
+            "each": each,
+            "models": models,
+            "errors": errors,
+            "score": score,
+        }
+        chosen = [(kind, value) for kind, value in named.items() if value is not None]
+        if len(chosen) != 1:
+            raise UsageError(
+                "say what to compare, with one of --by COLUMN, --each COLUMN, "
+                "--models LABEL,MODEL_1,MODEL_2, --errors LABEL,MODEL, --score COLUMN"
+            )
+        if ordered and by is None:
+            raise UsageError(
+                "--ordered goes with --by: visdiff-local compare TABLE --by month --ordered"
+            )
+        if sides != (each is not None):
+            raise UsageError("--a and --b go with --each COLUMN, and it needs them")
+        ((kind, value),) = chosen
+        return cls(kind, tuple(part.strip() for part in value.split(",") if part.strip()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

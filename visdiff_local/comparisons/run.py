@@ -6,10 +6,12 @@ which q counts as often as parts were passed over (Benjamini & Bogomolov 2014).
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from visdiff_local.comparisons import table as tables
+from visdiff_local.comparisons.accuracy import accuracies
 from visdiff_local.comparisons.class_mix import of_classes
 from visdiff_local.comparisons.describe import described, summary
 from visdiff_local.comparisons.image_table import image_table
@@ -31,7 +33,7 @@ from visdiff_local.pipeline.split import Fold
 from visdiff_local.protocols import FloatArray
 from visdiff_local.store import Store
 from visdiff_local.system.progress import Progress
-from visdiff_local.types import Hypothesis, Provenance
+from visdiff_local.types import Hypothesis, ImageRef, Provenance
 
 
 def compare(
@@ -73,6 +75,7 @@ def compare(
         tested = [along_order(plan, scores, clusters, explore, config, rng)]
     tested = with_q(tested, config.alpha)
     found = described(texts, scores, tested, table, plan, clusters, explore, config, roles)
+    found = _with_accuracy(found, table, plan, config, roles, rng)
     outside = _outside(table, roles)
     if keep is not None:
         keep(image_table(texts, scores, table, plan, clusters, explore, roles))
@@ -137,10 +140,43 @@ def _scores(
     validate = np.flatnonzero(~explore)
     if texts and len(validate):
         refs = tuple(table.refs[i] for i in validate)
-        images = Images(refs, np.arange(len(refs)) < 1)
-        asked = [Hypothesis(text, "a", Provenance("comparison", 0)) for text in texts]
-        values[:, validate] = rank.scores(asked, Fold(images, images), config, roles, rng).values
+        values[:, validate] = _scored(texts, refs, config, roles, rng)
     return values
+
+
+def _scored(
+    texts: Sequence[str],
+    refs: Sequence[ImageRef],
+    config: RunConfig,
+    roles: RunModels,
+    rng: np.random.Generator,
+) -> FloatArray:
+    images = Images(tuple(refs), np.arange(len(refs)) < 1)
+    asked = [Hypothesis(text, "a", Provenance("comparison", 0)) for text in texts]
+    return rank.scores(asked, Fold(images, images), config, roles, rng).values
+
+
+def _with_accuracy(
+    found: Sequence[Text],
+    table: Table,
+    plan: Plan,
+    config: RunConfig,
+    roles: RunModels,
+    rng: np.random.Generator,
+) -> tuple[Text, ...]:
+    """Confirmed texts with the models' accuracy, over the images of both halves: whether a text is
+    confirmed was settled on one, how many images show it is best counted on all."""
+    sure = [text.text for text in found if text.verdict == "confirmed"]
+    if plan.right is None or not sure:
+        return tuple(found)
+    values = dict(zip(sure, _scored(sure, table.refs, config, roles, rng), strict=True))
+    everywhere = np.ones(len(table.refs), np.bool_)
+    return tuple(
+        replace(text, accuracy=accuracies(values[text.text], plan.right, everywhere))
+        if text.text in values
+        else text
+        for text in found
+    )
 
 
 def _outside(table: Table, roles: RunModels) -> float | None:
