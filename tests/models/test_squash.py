@@ -1,4 +1,4 @@
-"""SigLIP-family pictures are squashed, not cropped; a square test picture would hide the mistake."""
+"""SigLIP-family pictures are squashed, not cropped; square test pictures would hide a mistake."""
 
 import json
 import shutil
