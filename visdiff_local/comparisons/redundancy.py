@@ -2,18 +2,20 @@
 
 In fog a road is all that can be seen, and "a road" fits such images better than others. So a text
 that would be confirmed is tested once more with the scores of the stronger confirmed texts of its
-part held fixed: what a least-squares line through them leaves of its own scores (on the validate
-half, within strata) must still tell the sets apart. Where it does not, the text is ``redundant``.
+part held fixed: among images (of the validate half) that show the same of them, what a
+least-squares line through their scores leaves of its own must still tell the sets apart. Where it
+does not, the text is ``redundant``.
 
 Two texts that both tell the sets apart (nearly) without fail cannot be held against each other, and
 both stand.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from visdiff_local.comparisons.accuracy import valley
 from visdiff_local.comparisons.plan import Part, Plan
 from visdiff_local.comparisons.table import BoolArray, Labels, Table
 from visdiff_local.comparisons.testing import Tested, along_order, in_part
@@ -22,7 +24,7 @@ from visdiff_local.protocols import FloatArray
 
 WITHOUT_FAIL = 0.97
 """AUROC from which a text follows from no other."""
-MOST = 8
+MOST = 4
 """Stronger texts that are held fixed at once."""
 
 
@@ -51,50 +53,63 @@ def redundant(
     else:
         used = (part.a | part.b) & ~explore
 
-    def test(values: FloatArray) -> Tested:
+    def holds(row: int) -> bool:
+        """Whether something is left of it, with what is held fixed."""
+        others = scores[held[:MOST]]
+        shown = _showing(others, used, strata)
+        left = _left(scores[row], others, used, shown)[None]
         if plan.order is not None:
-            return along_order(plan, values, clusters, explore, config, rng)
-        return in_part(part, values, table, clusters, explore, config, rng)
+            within = replace(plan, strata=shown)
+            alone = along_order(within, left, clusters, explore, config, rng)
+        elif not _overlap(part, shown, used):
+            return False
+        else:
+            within_part = replace(part, strata=shown)
+            alone = in_part(within_part, left, table, clusters, explore, config, rng)
+        same_way = bool(alone.leans_to_a[0] == one.leans_to_a[row])
+        return same_way and bool(alone.p_value[0] <= config.alpha and alone.ci[0, 0] > 0.5)
 
     held: list[int] = []
     found: dict[int, int] = {}
     for row in order:
-        if held and one.area[row] < WITHOUT_FAIL:
-            left = _left(scores[row], scores[held[:MOST]], used, strata)
-            if not _holds(test(left[None]), one, row, config):
-                found[row] = _nearest(scores, row, held, used)
-                continue
-        held.append(row)
+        if held and one.area[row] < WITHOUT_FAIL and not holds(row):
+            found[row] = _nearest(scores, row, held, used)
+        else:
+            held.append(row)
     return found
 
 
-def _holds(alone: Tested, one: Tested, row: int, config: RunConfig) -> bool:
-    same_way = bool(alone.leans_to_a[0] == one.leans_to_a[row])
-    return bool(same_way and alone.p_value[0] <= config.alpha and alone.ci[0, 0] > config.floor)
+def _showing(others: FloatArray, used: BoolArray, strata: Labels | None) -> Labels:
+    """(N,) which of the others (K, N) an image shows, with its stratum: what is compared only
+    with its like. None where not used, or without a stratum."""
+    shows = np.array([row >= valley(row[used]) for row in others])
+    found: Labels = []
+    for at, here in enumerate(used):
+        stratum = "" if strata is None else strata[at]
+        marks = "".join("+" if yes else "-" for yes in shows[:, at])
+        found.append(f"{stratum} {marks}" if here and stratum is not None else None)
+    return found
 
 
-def _left(
-    own: FloatArray, others: FloatArray, used: BoolArray, strata: Labels | None
-) -> FloatArray:
-    """Scores (N,) less what a line through others' (K, N) says of them; NaN where not used."""
+def _overlap(part: Part, shown: Labels, used: BoolArray) -> bool:
+    """Whether images of both sets show the same."""
+    sides = [{shown[i] for i in np.flatnonzero(mask & used)} - {None} for mask in (part.a, part.b)]
+    return bool(sides[0] & sides[1])
+
+
+def _left(own: FloatArray, others: FloatArray, used: BoolArray, shown: Labels) -> FloatArray:
+    """Scores (N,) less what a line through others' (K, N) says of them, among images that show the
+    same; NaN where not used."""
     at = np.flatnonzero(used)
-    columns = _centred(
-        np.concatenate([own[None, at], others[:, at]]).astype(np.float64), at, strata
-    )
+    columns = np.concatenate([own[None, at], others[:, at]]).astype(np.float64)
+    labels = np.array([shown[i] or "" for i in at])
+    for label in set(labels.tolist()):
+        mine = labels == label
+        columns[:, mine] -= columns[:, mine].mean(axis=1, keepdims=True)
     slopes = np.linalg.lstsq(columns[1:].T, columns[0], rcond=None)[0]
     left = np.full(len(own), np.nan, np.float32)
     left[at] = columns[0] - slopes @ columns[1:]
     return left
-
-
-def _centred(
-    rows: npt.NDArray[np.float64], at: npt.NDArray[np.int64], strata: Labels | None
-) -> npt.NDArray[np.float64]:
-    labels = ["" if strata is None else strata[i] or "" for i in at]
-    for label in set(labels):
-        mine = np.array([other == label for other in labels])
-        rows[:, mine] -= rows[:, mine].mean(axis=1, keepdims=True)
-    return rows
 
 
 def _nearest(scores: FloatArray, row: int, held: Sequence[int], used: BoolArray) -> int:
