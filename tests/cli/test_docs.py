@@ -25,6 +25,7 @@ def test_without_a_topic_it_lists_them(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == (
         "  architecture  the rooms, how data flows, where to add\n"
         "  changelog     what a user notices\n"
+        "  compare       many sets of one table, one report, one false-discovery rate\n"
         "  glossary      one word for one thing\n"
         "  inputs        images as people have them\n"
         "  results       what was measured with the bundled models\n"

@@ -111,7 +111,7 @@ def _show(found: "Comparison", folder: Path | None) -> None:
         q = text.trend.q_value if text.trend else min(one.q_value for one in text.by_group.values())
         shown.add_row(
             printable(text.text, lines=False),
-            printable(text.direction, lines=False),
+            printable(_where(text, found), lines=False),
             f"{text.auroc:.2f}",
             "<1e-9" if q < 1e-9 else f"{q:.1g}",
             _verdict(text),
@@ -129,6 +129,11 @@ def _show(found: "Comparison", folder: Path | None) -> None:
     if folder is not None:
         parts.append(f"comparison: {printable(folder / 'comparison.json', lines=False)}")
     terminal.show(*parts, width=100)
+
+
+def _where(text: "Text", found: "Comparison") -> str:
+    several = found.kind == "each" and len(found.comparisons) > 1
+    return f"{text.part}: {text.direction}" if several else text.direction
 
 
 def _verdict(text: "Text") -> str:

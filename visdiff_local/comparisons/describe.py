@@ -55,6 +55,7 @@ def described(
                 text=text,
                 auroc=float(one.area[row]),
                 direction=part.name if part.one_way else leaning,
+                part=part.name,
                 verdict=verdicts[where][row],
                 support=supports.get((where, row)),
                 redundant=(where, row) in follows,

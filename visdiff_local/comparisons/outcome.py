@@ -58,6 +58,8 @@ class Text:
     """In the part, or along the order, where it tells most."""
     direction: str
     """The set, group or end of the order that it is more true of, there."""
+    part: str
+    """The name of that part."""
     verdict: Verdict
     support: float | None
     by_group: Mapping[str, InGroup]
