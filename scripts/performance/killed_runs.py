@@ -48,12 +48,13 @@ def start(arguments: list[str], log: Path) -> int:
         os._exit(99)
 
 
-def finish(child: int) -> float:
-    """Waits; seconds it took from now. Raises SystemExit when the command failed."""
+def finish(child: int, log: Path) -> float:
+    """Waits; seconds it took from now. Raises SystemExit when the command failed, and why."""
     began = time.monotonic()
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code:
-        raise SystemExit(f"the command ended with {code}")
+        said = log.read_text(errors="replace").splitlines()[-3:]
+        raise SystemExit(f"the command ended with {code}: {'; '.join(said)}")
     return time.monotonic() - began
 
 
@@ -129,7 +130,7 @@ class Trial:
         """The result on an empty store, and the seconds it takes."""
         self._empty()
         began = time.monotonic()
-        finish(self._started())
+        finish(self._started(), self._log)
         return result(self._out), time.monotonic() - began
 
     def killed_run(self, after: float) -> str | None:
@@ -138,7 +139,7 @@ class Trial:
 
     def killed_compaction(self, after: float) -> str | None:
         self._empty()
-        finish(self._started())
+        finish(self._started(), self._log)
         collecting = ["store", "gc", "--older-than", "30", "--store", str(self._store)]
         child = start(collecting, self._log)
         return "in compaction" if kill_after(child, after) else None
@@ -146,14 +147,14 @@ class Trial:
     def completed(self) -> object:
         """The result of the same command, on what the killed one left."""
         shutil.rmtree(self._out, ignore_errors=True)
-        finish(self._started())
+        finish(self._started(), self._log)
         return result(self._out)
 
     def two_at_once(self) -> list[object]:
         self._empty()
         outs = [self._place / name for name in ("one", "two")]
         for child in [self._started(out) for out in outs]:
-            finish(child)
+            finish(child, self._log)
         return [result(out) for out in outs]
 
     def _started(self, out: Path | None = None) -> int:
