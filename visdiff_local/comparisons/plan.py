@@ -52,8 +52,8 @@ class Asked:
         chosen = [(kind, value) for kind, value in named.items() if value is not None]
         if len(chosen) != 1:
             raise UsageError(
-                "say what to compare, with one of --by COLUMN, --each COLUMN, "
-                "--models LABEL,MODEL_1,MODEL_2, --errors LABEL,MODEL, --score COLUMN"
+                "say what to compare, with one of --by COLUMN, --each COLUMN, --score COLUMN,"
+                " --errors LABEL,MODEL, --models LABEL,MODEL_1,MODEL_2"
             )
         if ordered and by is None:
             raise UsageError(
