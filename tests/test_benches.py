@@ -39,6 +39,11 @@ def test_a_warm_run() -> None:
     assert "s for the warm run" in last_line("warm_run", "--images", 25, "--repeats", 1)
 
 
+def test_bursts_and_support() -> None:
+    assert last_line("bursts", "--runs", 1, "--bursts", 3, "--shots", 3).startswith("false finds 0")
+    assert last_line("support", "--pairs", 1, "--absent", 2).startswith("absent and confirmed: ")
+
+
 def test_reading_archives() -> None:
     assert last_line("read_archives", "--images", 200).startswith("lowest ratio ")
 
