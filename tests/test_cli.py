@@ -113,7 +113,7 @@ def test_all_problems_of_a_command_are_reported_together(
 def test_a_table_without_the_columns(capsys: pytest.CaptureFixture[str]) -> None:
     Path("t.csv").write_text("file,label\nx.png,dogs\n")
     said = says(capsys, "run", "t.csv", "--a", "dogs", "--b", "cats")
-    assert "path" in said
+    assert "group_name" in said
     assert "file" in said
 
 
@@ -182,7 +182,7 @@ def test_missing_weights_say_what_to_type(capsys: pytest.CaptureFixture[str]) ->
     said = says(capsys, "run", "a", "b", "--profile", "colours", "--quiet", code=3)
     assert "the weights of scribe are missing" in said
     assert "--weights" in said
-    assert "models fetch scribe" in said
+    assert "visdiff-local models fetch" in said
 
 
 def test_json_prints_run_json_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:

@@ -146,10 +146,9 @@ def judge(
                 else suite.compare_with_labels(known, roles.llm, family=family)
             )
     if row["commonest"] is not None and row["commonest"] >= suite.CONSTANT:
-        click.echo(
+        terminal.note(
             f"{roles.name('llm')} gives one grade {row['commonest']:.0%} of the time: "
-            "do not believe its grades",
-            err=True,
+            "do not believe its grades"
         )
     show("judge", [row], as_json)
 

@@ -13,7 +13,7 @@ EFFECT_FLOOR = 0.55
 def standing(
     statistics: TestStatistics, alpha: float, floor: float = EFFECT_FLOOR
 ) -> list[Verdict]:
-    """Confirmed, suggestive or rejected, for each hypothesis; DESIGN, "Statistics".
+    """Confirmed, suggestive or rejected, for each: see ``visdiff-local docs statistics``.
 
     Args:
         alpha: bounds q and p_global of a confirmed difference, and p of a suggestive one.

@@ -1,6 +1,5 @@
 """Archives: zip, tar, and WebDataset shards, whose members of one key belong together."""
 
-import json
 import os
 import tarfile
 import zipfile
@@ -17,6 +16,7 @@ from visdiff_local.images.names import natural_key, shown
 from visdiff_local.images.sources.base import Columns, Options, Source
 from visdiff_local.images.sources.folder import IMAGES, why_left_out
 from visdiff_local.images.sources.table import caption_column, cell
+from visdiff_local.system import foreign
 from visdiff_local.types import Locator, Skipped
 
 SUFFIXES = frozenset((".tar", ".zip"))
@@ -190,7 +190,7 @@ def _json(at: Locator | None) -> dict[str, Cell]:
     if text is None:
         return {}
     try:
-        content: Any = json.loads(text)
+        content: Any = foreign.json_value(text)
     except (ValueError, RecursionError):
         return {}
     if not isinstance(content, dict):

@@ -1,6 +1,5 @@
 """COCO files: images with their boxes and captions; with ``--crops`` one image a box."""
 
-import json
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from visdiff_local.images.names import shown
 from visdiff_local.images.sources.base import Columns, Options, Source
 from visdiff_local.images.sources.paths import located
 from visdiff_local.images.sources.table import caption_column, cell
+from visdiff_local.system import foreign
 from visdiff_local.types import Locator, Skipped
 
 SMALLEST = 8
@@ -125,7 +125,7 @@ def _loaded(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MOST:
             raise InputError(f"{shown(path)}: larger than {_MOST >> 30} GiB")
-        content = json.loads(path.read_bytes())
+        content = foreign.json_value(path.read_bytes(), largest=_MOST)
     except (OSError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{shown(path)}: cannot be read as JSON: {reason}") from error

@@ -1,6 +1,5 @@
 """Data sets as Hugging Face stores them: Parquet with the bytes, ``save_to_disk`` folders."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from visdiff_local.images.names import natural_key, shown
 from visdiff_local.images.rows import ArrowRow, ParquetRow, arrow_table
 from visdiff_local.images.sources import table as tables
 from visdiff_local.images.sources.base import Options, Source
+from visdiff_local.system import foreign
 from visdiff_local.types import Locator, Skipped
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def saved_to_disk(folder: Path, options: Options) -> Source:
             f"name one: {shown(folder / splits[0])}"
         )
     try:
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        state = foreign.json_object(foreign.read(folder / "state.json"))
         files = [folder / Path(str(one["filename"])).name for one in state["_data_files"]]
         parts = [arrow_table(file) for file in files]
         table = pa.concat_tables(parts)

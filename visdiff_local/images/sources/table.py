@@ -2,7 +2,6 @@
 
 import codecs
 import csv
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from visdiff_local.images.covariates import Cell
 from visdiff_local.images.names import shown
 from visdiff_local.images.sources.base import Columns, Options, Source, Table
 from visdiff_local.images.sources.paths import located
+from visdiff_local.system import foreign
 from visdiff_local.types import Locator, Skipped
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def json_lines(path: Path) -> Table:
             for number, line in enumerate(lines, start=1):
                 if not line.strip():
                     continue
-                row = json.loads(line) if len(line) <= _LONGEST_LINE else None
+                row = foreign.json_value(line) if len(line) <= _LONGEST_LINE else None
                 if not isinstance(row, dict):
                     raise InputError(f"{shown(path)}: line {number} is no JSON object")
                 rows.append(row)

@@ -3,7 +3,6 @@
 Shared by the BLIP-2 and the VLM backend. transformers 5 is spoken to here and there only.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from visdiff_local.errors import MissingDependencyError, UsageError, WeightsErro
 from visdiff_local.models.backends.files import dependency, opening, pick_device, weight_files
 from visdiff_local.models.specs import ModelSpec
 from visdiff_local.protocols import FloatArray
+from visdiff_local.system import foreign
 
 IMAGE_BACKEND = "pil"
 """Pinned, since torchvision resizes to slightly other pixels; part of the fingerprint."""
@@ -47,7 +47,7 @@ def image_class(folder: Path) -> str:
     named = ""
     for file in ("processor_config.json", "preprocessor_config.json"):
         with suppress(OSError, ValueError):
-            told = json.loads((folder / file).read_text(encoding="utf-8"))
+            told = foreign.json_value(foreign.read(folder / file))
             if isinstance(told, dict):
                 inner = told.get("image_processor", told)
                 named = named or str(inner.get("image_processor_type", ""))
