@@ -61,6 +61,11 @@ def test_boxes() -> None:
     assert last_line("crops", "--canvases", 12).startswith("AUROC ")
 
 
+def test_many_groups_and_one_run() -> None:
+    sizes = ("--groups", 3, "--images", 20)
+    assert last_line("compare_groups", *sizes).startswith("ratio ")
+
+
 def test_corrupted_images() -> None:
     assert last_line("corrupt_images", "--images", 300).startswith("difference ")
 
