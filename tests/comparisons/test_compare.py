@@ -180,3 +180,18 @@ def test_what_is_of_the_class_mix_alone_is_marked_and_not_confirmed(tmp_path: Pa
     (red,) = content["texts"]
     assert (red["class_mix"], red["verdict"], red["direction"]) == (True, "rejected", "wrong")
     assert red["auroc_plain"] > 0.7
+
+
+def test_a_trend_is_drawn_with_its_band_in_the_order_of_the_numbers(tmp_path: Path) -> None:
+    rows = [
+        ("red" if i % 12 < month else ("blue", "green")[i % 2], {"month": f"month {month + 1}"})
+        for month in range(12)
+        for i in range(12)
+    ]
+    source = table(tmp_path, rows)
+    content = compare(source, "--by", "month", "--ordered", "--text", "a red square")
+    trend = content["texts"][0]["trend"]
+    assert list(trend["means"]) == [f"month {number + 1}" for number in range(12)]
+    for label, (low, high) in trend["bands"].items():
+        assert low <= trend["means"][label] <= high
+    assert 'class="track-band"' in (tmp_path / "out" / "report.html").read_text()

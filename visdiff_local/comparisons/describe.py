@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from visdiff_local.comparisons.class_mix import class_mix
 from visdiff_local.comparisons.outcome import InGroup, PartSummary, Text, Trend
-from visdiff_local.comparisons.plan import Part, Plan
+from visdiff_local.comparisons.plan import Part, Plan, natural
 from visdiff_local.comparisons.redundancy import redundant
 from visdiff_local.comparisons.table import BoolArray, Labels, Table
 from visdiff_local.comparisons.testing import Tested
@@ -201,18 +201,20 @@ def _trend(
 ) -> Trend:
     assert one.q_value is not None
     group = np.array([label or "" for label in plan.group])
-    means = {}
-    for label in sorted(groups):
+    means, bands = {}, {}
+    for label in sorted(groups, key=natural):
         mine = (group == label) & ~explore
         if mine.any():
-            means[label] = float(np.nanmean(scores[row, mine]))
+            values = scores[row, mine].astype(np.float64)
+            mean = means[label] = float(np.nanmean(values))
+            error = 1.96 * float(np.nanstd(values)) / np.sqrt(max(1, len(values) - 1))
+            bands[label] = (mean - error, mean + error)
     low, high = one.ci[row]
     area = float(one.area[row])
     if not one.leans_to_a[row]:
         area, low, high = 1 - area, 1 - high, 1 - low
-    return Trend(
-        area, (float(low), float(high)), float(one.p_value[row]), float(one.q_value[row]), means
-    )
+    figures = float(one.p_value[row]), float(one.q_value[row])
+    return Trend(area, (float(low), float(high)), *figures, means, bands)
 
 
 def _examples(

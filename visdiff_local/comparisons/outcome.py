@@ -47,6 +47,9 @@ class Trend:
     q_value: float
     means: Mapping[str, float] = field(default_factory=dict)
     """Mean score by value of the order, in its order."""
+    bands: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """95 % interval of each of these means, images taken as independent: for the eye; what is
+    tested is the concordance, with its clusters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,7 @@ def _score(table: Table, columns: tuple[str, ...], strata: Labels | None) -> Pla
 def _trend(table: Table, columns: tuple[str, ...], strata: Labels | None) -> Plan:
     """Proposed from the last and the first third of the values, tested on all of them."""
     group = table.labels(columns[0])
-    values = sorted(_values(group, columns[0]), key=_natural)
+    values = sorted(_values(group, columns[0]), key=natural)
     place = {value: float(number) for number, value in enumerate(values)}
     order = np.array([np.nan if label is None else place[label] for label in group])
     third = max(1, len(values) // 3)
@@ -203,7 +203,7 @@ def _two(table: Table, columns: tuple[str, ...], wanted: int) -> list[Labels]:
 
 
 def _values(labels: Labels, column: str) -> list[str]:
-    found = sorted({label for label in labels if label is not None}, key=_natural)
+    found = sorted({label for label in labels if label is not None}, key=natural)
     if len(found) < 2:
         raise InputError(f"the column {column!r} has fewer than two values: nothing to compare")
     return found
@@ -222,7 +222,7 @@ def _cuts(score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.nanquantile(score, [0.25, 0.5, 0.75]))
 
 
-def _natural(text: str) -> tuple[tuple[int, float, str], ...]:
+def natural(text: str) -> tuple[tuple[int, float, str], ...]:
     """Sorts "camera 2" before "camera 10"."""
     import re
 

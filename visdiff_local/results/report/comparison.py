@@ -42,6 +42,7 @@ class Row:
     text: Json
     cells: tuple[Cell | None, ...]
     line: str
+    band: str
     labels: tuple[str, str]
     figures: tuple[Figure, ...]
 
@@ -74,7 +75,8 @@ def render(content: Json, pictures: Pictures | None) -> str:
 def _row(text: Json, columns: Sequence[str], pictures: Pictures | None) -> Row:
     cells = tuple(_cell(text["by_group"].get(name)) for name in columns)
     trend = text.get("trend") or {}
-    means = trend.get("means") or {}
+    means, bands = trend.get("means") or {}, trend.get("bands") or {}
+    line, band = _line(list(means.values()), [bands.get(name) for name in means])
     figures: tuple[Figure, ...] = ()
     if pictures is not None and text["verdict"] == "confirmed":
         figures = tuple(
@@ -83,7 +85,7 @@ def _row(text: Json, columns: Sequence[str], pictures: Pictures | None) -> Row:
         )
     names = list(means)
     ends = (names[0], names[-1]) if names else ("", "")
-    return Row(text, cells, _line(list(means.values())), ends, figures)
+    return Row(text, cells, line, band, ends, figures)
 
 
 def _cell(found: Json | None) -> Cell | None:
@@ -101,15 +103,27 @@ def _varies(text: Json) -> float:
     return math.sqrt(sum((area - mean) ** 2 for area in areas) / len(areas))
 
 
-def _line(means: Sequence[float | None]) -> str:
-    """The points of a line through the groups' mean scores."""
+def _line(
+    means: Sequence[float | None], bands: Sequence[Sequence[float | None] | None]
+) -> tuple[str, str]:
+    """The points of a line through the groups' mean scores, and those of the band around it."""
     known = [(i, float(mean)) for i, mean in enumerate(means) if mean is not None]
     if len(known) < 2:
-        return ""
-    low, high = min(m for _, m in known), max(m for _, m in known)
+        return "", ""
+    ends = [
+        (float(band[0]), float(band[1]))
+        if (band := bands[i]) and band[0] is not None and band[1] is not None
+        else (mean, mean)
+        for i, mean in known
+    ]
+    bottom, top = min(low for low, _ in ends), max(high for _, high in ends)
     wide, tall = WIDTH - 2 * MARGIN, HEIGHT - 2 * MARGIN
-    return " ".join(
-        f"{MARGIN + wide * i / (len(means) - 1):.1f},"
-        f"{MARGIN + tall * (1 - (m - low) / ((high - low) or 1)):.1f}"
-        for i, m in known
-    )
+
+    def point(place: int, value: float) -> str:
+        across = MARGIN + wide * place / (len(means) - 1)
+        return f"{across:.1f},{MARGIN + tall * (1 - (value - bottom) / ((top - bottom) or 1)):.1f}"
+
+    places = [i for i, _ in known]
+    upper = [point(i, high) for i, (_, high) in zip(places, ends, strict=True)]
+    lower = [point(i, low) for i, (low, _) in zip(places, ends, strict=True)]
+    return " ".join(point(i, mean) for i, mean in known), " ".join([*upper, *reversed(lower)])
