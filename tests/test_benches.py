@@ -70,6 +70,14 @@ def test_corrupted_images() -> None:
     assert last_line("corrupt_images", "--images", 300).startswith("difference ")
 
 
+def test_whatever_is_mutated() -> None:
+    assert last_line("fuzz", "--share", 0.004) == "0 failures"
+
+
+def test_serve_under_attack() -> None:
+    assert last_line("serve_under_attack", "--hostile", 12, "--slow", 8).startswith("longest wait")
+
+
 def test_killed_runs() -> None:
     assert last_line("killed_runs", "--kills", 5, "--images", 20).startswith("0 results differ")
 
