@@ -132,8 +132,10 @@ def mutated(value: Any, rng: random.Random) -> Any:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    if not isinstance(value, dict | list):
+        return
     pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in list(pairs) if isinstance(value, dict | list) else ():
+    for key, item in list(pairs):
         yield value, key
         yield from _places(item)
 
@@ -244,34 +246,16 @@ def templates(place: Path, count: int, rng: random.Random, found: Findings) -> N
 
     parts = (
         *("{% for m in messages %}", "{% endfor %}", "{{ m.role }}", "{{ m['content'] | trim }}"),
-        *(
-            "{% if m.role == 'user' %}",
-            "{% endif %}",
-            "{% set n = namespace(s='x') %}",
-            "{{ 1/0 }}",
-        ),
+        *("{% if m.role == 'user' %}", "{% endif %}", "{% set n = namespace(s='x') %}"),
         *("{% set n.s = n.s ~ n.s %}", "{% for i in range(99999) %}", "{{ 'x' * 99999999 }}"),
-        *(
-            "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-            "{{ messages | tojson }}",
-            "{{ loop }}",
-        ),
-        *(
-            "{{ ''.join(['a'] * 999999) }}",
-            "{{ messages[0].__class__ }}",
-            "{% include 'x' %}",
-            "{%",
-        ),
-        *(
-            "{{ 'a'.replace('', 'b' * 9999999) }}",
-            "{{ undefined.x }}",
-            "{{ 2 ** 999 }}",
-            "\x00\u202e",
-        ),
+        *("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ messages | tojson }}"),
+        *("{{ ''.join(['a'] * 999999) }}", "{{ messages[0].__class__ }}", "{% include 'x' %}"),
+        *("{{ 'a'.replace('', 'b' * 9999999) }}", "{{ undefined.x }}", "{{ 2 ** 999 }}"),
+        *("{%", "{{ loop }}", "\x00\u202e", "{{ 1/0 }}", "<|im_start|>", "a dog"),
     )
 
     def rendered() -> str:
-        source = "".join(rng.choice(parts) for _ in range(rng.randint(1, 12)))
+        source = "".join(rng.choice(parts) for _ in range(rng.randint(1, 6)))
         if rng.random() < 0.3:
             source = flipped(source.encode(), rng).decode("utf-8", "replace")
         try:
