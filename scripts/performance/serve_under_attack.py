@@ -140,8 +140,7 @@ def hold(port: int, rng: random.Random, held: list[float]) -> None:
     held.append(time.monotonic() - began)
 
 
-def all_hostile(url: str, token: str, chosen: argparse.Namespace, reports: Any) -> None:
-    count, seed = chosen.hostile, chosen.seed
+def all_hostile(url: str, token: str, count: int, seed: int, reports: Any) -> None:
     told: Counter[str] = Counter()
     threads = [
         threading.Thread(target=attack, args=(url, token, -(-count // 4), seed + i, told))
