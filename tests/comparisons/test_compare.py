@@ -195,3 +195,23 @@ def test_a_trend_is_drawn_with_its_band_in_the_order_of_the_numbers(tmp_path: Pa
     for label, (low, high) in trend["bands"].items():
         assert low <= trend["means"][label] <= high
     assert 'class="track-band"' in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_classes_of_one_image_each_say_to_name_coarser_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A thousand classes with an image each, as ImageNet's examples are."""
+    rows = [
+        (
+            "red" if i % 2 else "blue",
+            {"label": f"c{i}", "model": f"c{i}" if i % 2 else "c", "kind": "animal"},
+        )
+        for i in range(60)
+    ]
+    source = table(tmp_path, rows)
+    given = ["--profile", "colours", "--models-file", str(tmp_path / "models.toml"), "--quiet"]
+    out = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
+    assert main(["compare", str(source), "--errors", "label,model", *given, *out]) == 2
+    assert "--within COLUMN" in capsys.readouterr().err
+    content = compare(source, "--errors", "label,model", "--within", "kind")
+    assert confirmed(content)["a blue square"] == "wrong"

@@ -1,7 +1,8 @@
 """Which parts a comparison has: each is two sets of images, with what they are compared within."""
 
+from collections import Counter
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -113,6 +114,12 @@ def make(table: Table, asked: Asked, within: str | None) -> Plan:
         "models": _models, "errors": _errors, "score": _score,
     }[asked.kind]  # fmt: skip
     plan = maker(table, asked.columns, strata)
+    plan = replace(plan, parts=tuple(part for part in plan.parts if _comparable(part)))
+    if not plan.parts and asked.kind in ("models", "errors") and within is None:
+        raise InputError(
+            f"no class of {asked.columns[0]!r} has both {FEWEST} images that are compared and "
+            f"{FEWEST} to compare them with; name coarser classes with --within COLUMN"
+        )
     if not plan.parts:
         raise InputError(
             f"no part of {', '.join(asked.columns)} has {FEWEST} images on either side: nothing "
@@ -216,6 +223,18 @@ def _is(labels: Labels, value: str | None, *, negate: bool = False) -> BoolArray
 
 def _enough(parts: list[Part]) -> tuple[Part, ...]:
     return tuple(part for part in parts if min(part.a.sum(), part.b.sum()) >= FEWEST)
+
+
+def _comparable(part: Part) -> bool:
+    """Whether its strata, together, have enough images on either side in classes of both sides."""
+    if part.strata is None:
+        return True
+    sides = [Counter(part.strata[i] for i in np.flatnonzero(mask)) for mask in (part.a, part.b)]
+    shared = (sides[0].keys() & sides[1].keys()) - {None}
+    # Halving must leave both sides of a class on both halves.
+    return sum(min(side[name] for side in sides) >= 2 for name in shared) > 0 and all(
+        sum(side[name] for name in shared) >= FEWEST for side in sides
+    )
 
 
 def _cuts(score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

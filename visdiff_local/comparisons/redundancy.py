@@ -18,7 +18,7 @@ import numpy as np
 from visdiff_local.comparisons.accuracy import valley
 from visdiff_local.comparisons.plan import Part, Plan
 from visdiff_local.comparisons.table import BoolArray, Labels, Table
-from visdiff_local.comparisons.testing import Tested, along_order, in_part
+from visdiff_local.comparisons.testing import Tested, along_order, comparable, in_part
 from visdiff_local.config import RunConfig
 from visdiff_local.protocols import FloatArray
 
@@ -61,7 +61,7 @@ def redundant(
         if plan.order is not None:
             within = replace(plan, strata=shown)
             alone = along_order(within, left, clusters, explore, config, rng)
-        elif not _overlap(part, shown, used):
+        elif not comparable(part.a & used, part.b & used, shown):
             return False
         else:
             within_part = replace(part, strata=shown)
@@ -89,12 +89,6 @@ def _showing(others: FloatArray, used: BoolArray, strata: Labels | None) -> Labe
         marks = "".join("+" if yes else "-" for yes in shows[:, at])
         found.append(f"{stratum} {marks}" if here and stratum is not None else None)
     return found
-
-
-def _overlap(part: Part, shown: Labels, used: BoolArray) -> bool:
-    """Whether images of both sets show the same."""
-    sides = [{shown[i] for i in np.flatnonzero(mask & used)} - {None} for mask in (part.a, part.b)]
-    return bool(sides[0] & sides[1])
 
 
 def _left(own: FloatArray, others: FloatArray, used: BoolArray, shown: Labels) -> FloatArray:

@@ -18,7 +18,7 @@ from visdiff_local.comparisons.image_table import image_table
 from visdiff_local.comparisons.outcome import Comparison, Text
 from visdiff_local.comparisons.plan import Asked, Plan, make
 from visdiff_local.comparisons.table import BoolArray, Labels, Table
-from visdiff_local.comparisons.testing import along_order, in_part, with_q
+from visdiff_local.comparisons.testing import along_order, comparable, in_part, with_q
 from visdiff_local.config import RunConfig
 from visdiff_local.errors import UsageError
 from visdiff_local.images import ImageSet
@@ -113,7 +113,7 @@ def _texts(
     found: dict[str, str] = {}
     for part in plan.parts:
         a, b = part.a & explore, part.b & explore
-        if not a.any() or not b.any():
+        if not comparable(a, b, part.strata):
             continue
         sets = table.sets(a, b, part.names, clusters, part.strata)
         given = config.model_copy(

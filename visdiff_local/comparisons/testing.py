@@ -38,7 +38,7 @@ def in_part(
     a, b = part.a & ~explore, part.b & ~explore
     at = np.concatenate([np.flatnonzero(a), np.flatnonzero(b)])
     m = len(scores)
-    if not m or not a.any() or not b.any():
+    if not m or not comparable(a, b, part.strata):
         none = np.full(m, 0.5)
         return Tested(none, np.tile([0.0, 1.0], (m, 1)), np.ones(m), 1.0, np.ones(m, np.bool_))
     design = table.sets(a, b, part.names, clusters, part.strata).everything.design
@@ -52,6 +52,14 @@ def in_part(
     ci = np.where(up[:, None], found.ci[:m], found.ci[m:])
     area = np.where(up, found.auroc[:m], found.auroc[m:])
     return Tested(area, ci, p, found.p_global, up)
+
+
+def comparable(a: BoolArray, b: BoolArray, strata: Labels | None) -> bool:
+    """Whether some stratum has images of both sides, in this half."""
+    if strata is None:
+        return bool(a.any() and b.any())
+    sides = [{strata[i] for i in np.flatnonzero(mask)} - {None} for mask in (a, b)]
+    return bool(sides[0] & sides[1])
 
 
 def along_order(
