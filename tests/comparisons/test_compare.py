@@ -74,6 +74,8 @@ def test_a_group_that_differs_is_named_with_its_text(tmp_path: Path) -> None:
     page = (tmp_path / "out" / "report.html").read_text()
     assert "camera 3" in page
     assert "a red square" in page
+    assert 'href="#text-1"' in page, "the table leads to the pictures"
+    assert 'id="text-1"' in page
 
 
 def test_every_image_is_looked_at_once_by_the_embedder_however_many_groups(tmp_path: Path) -> None:
@@ -215,3 +217,37 @@ def test_classes_of_one_image_each_say_to_name_coarser_ones(
     assert "--within COLUMN" in capsys.readouterr().err
     content = compare(source, "--errors", "label,model", "--within", "kind")
     assert confirmed(content)["a blue square"] == "wrong"
+
+
+@pytest.mark.parametrize("ranker", ["vqa", "caption-qa", "clip+vqa"])
+def test_every_ranker_but_a_cascade_serves(tmp_path: Path, ranker: str) -> None:
+    content = compare(cameras(tmp_path), "--by", "camera", "--ranker", ranker)
+    assert confirmed(content) == {"a red square": "camera 2"}
+
+
+def test_a_cascade_is_refused_for_many_sets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = cameras(tmp_path)
+    given = ["--profile", "colours", "--models-file", str(tmp_path / "models.toml"), "--quiet"]
+    out = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
+    options = ["--by", "camera", "--ranker", "clip>vqa"]
+    assert main(["compare", str(source), *options, *given, *out]) == 2
+    assert "--ranker" in capsys.readouterr().err
+
+
+def test_images_of_a_cluster_count_as_one(tmp_path: Path) -> None:
+    """Four sites a camera, each of one colour: chance, as seen by sites."""
+    rows = [
+        (
+            "red" if (camera, site) in {(2, 0), (2, 1), (2, 2), (1, 0)} else "blue",
+            {"camera": f"camera {camera}", "site": f"s{camera}{site}"},
+        )
+        for camera in (1, 2)
+        for site in range(4)
+        for _ in range(25)
+    ]
+    source = table(tmp_path, rows)
+    asked = ("--by", "camera", "--text", "a red square")
+    assert confirmed(compare(source, *asked)) != {}
+    assert confirmed(compare(source, *asked, "--cluster-by", "site")) == {}
