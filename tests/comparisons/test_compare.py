@@ -111,6 +111,8 @@ def test_a_class_that_changed_is_named_and_the_others_are_not(tmp_path: Path) ->
     by_part = {part["name"]: part["confirmed"] for part in content["comparisons"]}
     assert any("a red square" in found for found in by_part["cat"])
     assert by_part["dog"] == []
+    (red,) = [t for t in content["texts"] if t["text"] == "a red square"]
+    assert red["part"] == "cat", "not all classes together"
 
 
 def failing(folder: Path) -> Path:
