@@ -108,7 +108,7 @@ def _p_values(
         return p, smallest_p(p, found.correlation, rng)
     counted = found.rare | (min(found.units) < FEW)
     relabelled = Relabelled(found.strata, counted)
-    error, t = _studentised(found, relabelled, counted, tails)
+    t = _studentised(found, relabelled, counted, tails)
     if counted.any():
         work = len(t) * len(found.relabelling.block) * permutations
         permutations = int(permutations * min(10.0, max(1.0, _MOST_WORK / work)))
@@ -118,22 +118,30 @@ def _p_values(
     p = np.where(rough, np.clip(tails, found.relabelling.attainable_p, share), share)
     p = np.where(found.rare, p, np.maximum(p, tails))
     p = np.where(counted, two_valued_p(found.binary, p), tails)
-    return np.where(error > _NOTHING, p, 1.0), p_global
+    return np.where(_varies(found), p, 1.0), p_global
 
 
 def _studentised(
     found: Measured, relabelled: Relabelled, counted: BoolArray, tails: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """The largest standard error of each hypothesis (M,), and T (M,)."""
-    error = np.maximum(np.sqrt(found.null_variance), found.se)
+) -> FloatArray:
+    """T (M,) by the largest standard error of each hypothesis; raises ``tails`` where spreads are
+    plainly unequal."""
+    error = np.sqrt(found.null_variance)
     own = relabelled(found.relabelling.observed)[1][:, 0]
     error[counted] = np.maximum(error[counted], np.sqrt(own))
-    t = np.where(error > _NOTHING, (found.area - 0.5) / np.maximum(error, _NOTHING), 0.0)
+    # A larger error is the safer one only where there is something to be sure of.
+    error = np.where(found.area > 0.5, np.maximum(error, found.se), error)
+    t = np.where(_varies(found), (found.area - 0.5) / np.maximum(error, _NOTHING), 0.0)
     if found.spread is not None:
         wide = found.spread.plain & ~found.rare
         tails[wide] = np.maximum(tails[wide], found.spread.tail(found.area)[wide])
         t[wide] = np.minimum(t[wide], [normal.quantile_upper(p) for p in tails[wide].tolist()])
-    return error, t
+    return t
+
+
+def _varies(found: Measured) -> BoolArray:
+    """(M,) relabelling changes the AUROC: scores differ, and units can be relabelled."""
+    return np.asarray(np.sqrt(found.null_variance) > _NOTHING)
 
 
 def _shares(
