@@ -23,7 +23,9 @@ def t_tail(t: npt.ArrayLike, df: npt.ArrayLike) -> FloatArray:
     normal = upper_tail(np.array(value))
     freedom = np.minimum(freedom, _AS_NORMAL)
     square = np.where(np.isfinite(value), value, 0.0) ** 2
-    half = 0.5 * _incomplete_beta(freedom / 2, freedom / (freedom + square))
+    half = 0.5 * _incomplete_beta(
+        freedom / 2, freedom / (freedom + square), square / (freedom + square)
+    )
     half = np.where(np.isinf(value), 0.0, half)
     tail: FloatArray = np.where(value > 0, half, 1 - half)
     return np.where(freedom >= _AS_NORMAL, normal, tail)
@@ -48,17 +50,17 @@ def t_quantile(p: float, df: npt.ArrayLike) -> FloatArray:
     return t
 
 
-def _incomplete_beta(a: FloatArray, x: FloatArray) -> FloatArray:
-    """I_x(a, ½) of each element."""
+def _incomplete_beta(a: FloatArray, x: FloatArray, rest: FloatArray) -> FloatArray:
+    """I_x(a, ½) of each element; ``rest`` is 1 − x, without the rounding of a difference."""
     b = 0.5
     logs = [math.lgamma(v + b) - math.lgamma(v) for v in a.ravel().tolist()]
     front = np.reshape(logs, a.shape) - math.lgamma(b)
     with np.errstate(divide="ignore", invalid="ignore"):
-        powers = a * np.log(x) + np.where(x < 1, b * np.log1p(-x), -np.inf)
+        powers = a * np.log(x) + np.where(rest > 0, b * np.log(rest), -np.inf)
         scale = np.exp(front + powers)
     turned = x > (a + 1) / (a + b + 2)  # where the fraction of the other side converges faster
     first, second = np.where(turned, b, a), np.where(turned, a, b)
-    part = scale * _fraction(first, second, np.where(turned, 1 - x, x)) / first
+    part = scale * _fraction(first, second, np.where(turned, rest, x)) / first
     whole: FloatArray = np.where(turned, 1 - part, part)
     return whole
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.stats.design import Codes, Design, blocks_of
+from visdiff_local.stats.design import Codes, Design, blocks_of, codes
 from visdiff_local.stats.interval import logit_interval
 from visdiff_local.stats.multiplicity import benjamini_hochberg
 from visdiff_local.stats.normal import upper_tail
@@ -60,7 +60,8 @@ def trend(
     Args:
         order: float (N,): a number, or the rank of a group.
         clusters: as in :class:`design.Design`.
-        strata: likewise; the order counts within a stratum only.
+        strata: likewise; the order counts within a stratum only, and images without one are left
+            out.
 
     Raises:
         ValueError: NaN, lengths that differ, or an order that is the same for all.
@@ -71,11 +72,15 @@ def trend(
         raise ValueError("order holds NaN: leave those images out")
     if len(np.unique(at)) < 2:
         raise ValueError("all images have the same place in the order: there is no trend to test")
-    design = Design(np.arange(len(at)) < 1, clusters=clusters)
-    stratum = Design(np.arange(len(at)) < 1, strata=strata).stratum if strata is not None else None
-    groups = np.zeros(len(at), np.int64) if stratum is None else stratum
+    for name, column in (("clusters", clusters), ("strata", strata)):
+        if column is not None and len(column) != len(at):
+            raise ValueError(f"{name}: {len(column)} values for {len(at)} images")
+    unit = Design(np.arange(len(at)) < 1, clusters=clusters).cluster
+    groups = np.zeros(len(at), np.int64) if strata is None else codes(strata)
+    known = groups >= 0
+    matrix, at, groups = matrix[:, known], at[known], groups[known]
+    unit = np.unique(unit[known], return_inverse=True)[1].astype(np.int64)
     ranks, places = _within(matrix, groups), _within(at[None], groups)[0]
-    unit = design.unit
     area, ci = _concordance(matrix, at, groups, unit)
     scale = np.sqrt((ranks**2).sum(axis=1) * (places**2).sum())
     sums = ranks @ places
@@ -159,9 +164,9 @@ def _levels(
     return blocks_of(unit, groups), means, own
 
 
-def _parts(codes: IntArray) -> Iterator[IntArray]:
-    order = np.argsort(codes, kind="stable")
-    for part in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
+def _parts(groups: IntArray) -> Iterator[IntArray]:
+    order = np.argsort(groups, kind="stable")
+    for part in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
         if len(part) > 1:
             yield part
 
