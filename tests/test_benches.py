@@ -148,8 +148,29 @@ def test_a_ray_cluster() -> None:
     assert line.startswith("two workers over one: ")
 
 
+def test_null_by_design() -> None:
+    assert last_line("null_by_design", "--runs", 2).startswith("largest share of false finds ")
+
+
+def test_rare_answers() -> None:
+    assert last_line("rare_answers", "--runs", 2).startswith("largest share with any q ")
+
+
+def test_power_by_design() -> None:
+    assert last_line("power_by_design", "--runs", 4).startswith("power between ")
+
+
+def test_coverage_of_what_is_shown() -> None:
+    assert last_line("coverage", "--runs", 2).startswith("lowest coverage ")
+
+
+def test_speed_of_designs() -> None:
+    sizes = ("--images", 600, "--hypotheses", 4, "--million", 3000, "--fewer", 2, "--runs", 1)
+    assert last_line("design_speed", *sizes).startswith("ratio ")
+
+
 def test_every_bench_is_run_here() -> None:
-    shared = {"_shared", "architectures", "random_models"}
+    shared = {"_shared", "_synthetic", "architectures", "random_models"}
     source = Path(__file__).read_text(encoding="utf-8")
     benches = {path.stem for path in BENCHES.glob("*.py")} - shared
     assert [name for name in sorted(benches) if f'last_line("{name}"' not in source] == []

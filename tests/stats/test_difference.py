@@ -35,8 +35,8 @@ def test_nothing_is_found_where_nothing_differs(rng: Rng):
             embedded(60, rng)[n % 60],
         )
         for number, (design, common) in enumerate(zip(designs, shared, strict=True)):
-            found = stats.difference_test(alone + common, design, permutations=99, rng=rng)
-            hits[number] += found.p_value <= 0.05
+            found = stats.difference(alone + common, design, permutations=99, rng=rng)
+            hits[number] += found.p_any <= 0.05
     assert (hits <= scipy_stats.binom.ppf(0.9995, 60, 0.05)).all()
 
 
@@ -44,14 +44,14 @@ def test_a_small_group_in_a_large_set_is_found(rng: Rng):
     vectors = embedded(4000, rng)
     vectors[:180, 5] += 3.0
     design = stats.Design(np.arange(4000) < 2000)
-    assert stats.difference_test(vectors, design, permutations=199, rng=rng).p_value == 1 / 200
+    assert stats.difference(vectors, design, permutations=199, rng=rng).p_any == 1 / 200
 
 
 def test_a_difference_in_spread_alone_is_found(rng: Rng):
     vectors = embedded(600, rng)
     vectors[:300] *= 1.3
     design = stats.Design(np.arange(600) < 300)
-    assert stats.difference_test(vectors, design, permutations=199, rng=rng).p_value <= 0.01
+    assert stats.difference(vectors, design, permutations=199, rng=rng).p_any <= 0.01
 
 
 def test_what_is_explained_is_the_part_that_the_texts_hold(rng: Rng):
@@ -69,21 +69,12 @@ def test_what_is_explained_is_the_part_that_the_texts_hold(rng: Rng):
     assert stats.explained(vectors, np.empty((0, n)), design, rng=rng) == 0.0
 
 
-def test_samples_keep_clusters_whole_and_pairs(rng: Rng):
-    n = np.arange(900)
-    design = stats.Design(n < 450, clusters=n // 9)
-    used = stats.sample(design, rng, at_most=90)
-    assert 150 <= len(used) <= 180
-    assert (np.bincount(n[used] // 9)[np.unique(n[used] // 9)] >= 9).mean() > 0.9
-    assert len(stats.sample(design, rng)) == 900
-
-
 def test_vectors_that_do_not_fit_are_refused(rng: Rng):
     design = stats.Design([True, False, True])
     with pytest.raises(ValueError, match="a row an image"):
-        stats.difference_test(embedded(4, rng), design, rng=rng)
+        stats.difference(embedded(4, rng), design, rng=rng)
     with pytest.raises(ValueError, match="NaN"):
-        stats.difference_test(np.full((3, 2), np.nan, np.float32), design, rng=rng)
+        stats.difference(np.full((3, 2), np.nan, np.float32), design, rng=rng)
 
 
 # Groupings

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visdiff_local.stats.null import Relabelling
-from visdiff_local.stats.stratified import Layer, StratumRanks
+from visdiff_local.stats.stratified import EXACT_UP_TO, Layer, StratumRanks
 from visdiff_local.stats.ties import BoolArray, FloatArray, IntArray
 
 
@@ -65,7 +65,7 @@ class Cells:
         inside = ~both | ~self.in_a  # the side of a unit in both sets that comes in when it swaps
         sums = np.concatenate([self.sums(values), self.size[None]])
         into, out_of = self.spread_out(sums, inside), self.spread_out(sums, ~inside)
-        small = np.float64 if len(self.units) <= 4096 else np.float32
+        small = np.float64 if len(self.units) <= EXACT_UP_TO else np.float32
         sides = int(self.in_a.sum()), int((~self.in_a).sum())
         n_a, n_b = float(self.size[self.in_a].sum()), float(self.size[~self.in_a].sum())
         here = Relabelling(

@@ -1,6 +1,7 @@
 """Of every hypothesis, what one pass over its scores gives: all that a test then reads."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,16 +11,25 @@ from visdiff_local.stats.design import Design, blocks_of
 from visdiff_local.stats.grouping import variance_table
 from visdiff_local.stats.null import PERMUTE_UP_TO, Relabelling, correlation_of
 from visdiff_local.stats.rare import TwoValued
-from visdiff_local.stats.separation import auroc, delong_steadied
+from visdiff_local.stats.separation import auroc, delong_parts, null_variance_of, steadied
 from visdiff_local.stats.spread import Spread, spread_when_moved
-from visdiff_local.stats.stratified import Layer, StratumRanks, layers, null_variance
-from visdiff_local.stats.ties import FloatArray, IntArray, Scores, TieGroups, each_block
+from visdiff_local.stats.stratified import (
+    EXACT_UP_TO,
+    Layer,
+    StratumRanks,
+    layers,
+    null_variance,
+)
+from visdiff_local.stats.ties import BoolArray, FloatArray, IntArray, Scores, TieGroups, each_block
 
 CELLS_AT_ONCE = 1 << 23
 """Scores whose ranks are held in memory together; of the rest only sums per unit are kept."""
 
 _ICC_OF = 64
 """Hypotheses that the intra-class correlation is estimated from."""
+
+CORRELATED_ON = 5000
+"""Units, or some more, from which the correlation of the hypotheses is estimated."""
 
 FEW = 30
 """Fewer units of a set, or fewer images that do not share the commonest score (a rare answer):
@@ -133,91 +143,134 @@ def _measure(
     """Of some rows, stratum after stratum."""
     m, units = len(scores), len(relabelling.block)
     few = min(design.clusters_a, design.clusters_b) < FEW
-    relabel = few or units <= PERMUTE_UP_TO
     area, null, variance, squares, minority = np.zeros((5, m))
-    moved, sums, icc, binary = np.zeros((m, units)), [], [np.full(1, np.nan)], None
+    moved = np.zeros((m, units)) if design.clustered else np.zeros((m, 0))
+    sampled, sums, icc, binary = [], [], [np.full(1, np.nan)], None
+    every = max(1, units // CORRELATED_ON)
     for layer in strata:
-        cells = Cells.of(layer, unit)
-        part = scores if len(layer.images) == scores.shape[1] else scores[:, layer.images]
-        ranks = np.empty(part.shape, np.float32)
-        placements = np.empty(part.shape, np.float32) if design.clustered else None
-        blocks = each_block(_of_groups, part, layer.is_a, ranks, placements)
-        one = _OfStratum(*map(np.concatenate, zip(*(block[0] for block in blocks), strict=True)))
-        if design.plain:
-            binary = TwoValued.joined([block[1] for block in blocks])
-        rank_sums = cells.ranks(ranks, relabelling)
-        if relabel:
-            sums.append(rank_sums)
+        whole = len(layer.images) == scores.shape[1]
+        part = scores if whole else np.ascontiguousarray(scores[:, layer.images])
+        if design.clustered:
+            one = _of_clusters(part, layer, unit, relabelling)
+            icc.append(one.icc)
+            moved[:, one.ranks.units] += layer.weight * one.moved
+        else:
+            one = _of_images(part, layer, unit, every)
+            sampled.append(layer.weight * one.moved)
+        binary = one.binary
         area += layer.weight * one.area
         minority += one.minority
-        null += layer.weight**2 * rank_sums.null_variance
-        if placements is not None:
-            in_a, in_b = cells.influence(placements, one.area)
-            own = np.zeros(m)
-            table = variance_table(unit[layer.images], layer.is_a)
-            icc.append(table.correlation(ranks[:_ICC_OF].astype(np.float64)))
-        else:
-            in_a, in_b = _centred(cells, ranks)
-            own = one.over_a + one.over_b
-            for over, side in ((one.over_a, layer.is_a), (one.over_b, ~layer.is_a)):
-                squares += layer.weight**4 * np.nan_to_num(over**2) / max(int(side.sum()) - 1, 1)
-        moving = in_a + in_b
-        unknown = np.isnan(own) | np.isnan(moving).any(axis=1)  # a side of one unit
-        stand_in = rank_sums.null_variance if design.stratified or design.clustered else 0.0
-        variance += layer.weight**2 * np.where(unknown, stand_in, own)
-        moved[:, cells.units] += layer.weight * np.nan_to_num(moving)
+        null += layer.weight**2 * one.ranks.null_variance
+        unknown = np.isnan(one.own)  # a side of one unit
+        stand_in = 0.0 if design.plain else one.ranks.null_variance
+        variance += layer.weight**2 * np.where(unknown, stand_in, one.own)
+        squares += layer.weight**4 * np.nan_to_num(one.squares)
+        if few or units <= PERMUTE_UP_TO:
+            sums.append(one.ranks)
     if design.clustered:
         variance += (moved**2).sum(axis=1)
+        sampled = [moved[:, ::every]]
         df = np.full(m, min(design.clusters_a, design.clusters_b) - 1.0)
     else:
         df = np.where(squares > 0, variance**2 / np.where(squares > 0, squares, 1.0), np.inf)
-    if len(sums) > 1:
-        null = null_variance(sums, relabelling)
-    sample = slice(None, None, max(1, units // PERMUTE_UP_TO))
     return _Part(
         area=area,
         variance=variance,
         df=np.maximum(df, 1.0),
-        null_variance=null,
+        null_variance=null_variance(sums, relabelling) if len(sums) > 1 else null,
         minority=minority,
         strata=sums,
-        moved=moved[:, sample].astype(np.float32),
+        moved=np.concatenate(sampled, axis=1).astype(np.float32),
         icc=np.concatenate(icc),
-        binary=binary,
+        binary=binary if design.plain else None,
     )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _OfStratum:
-    """Of some rows (M,), in one stratum: the AUROC, the two parts of its variance if images were
-    independent, and images that do not share the commonest score."""
+    """Of some rows (M,), in one stratum."""
 
     area: FloatArray
-    over_a: FloatArray
-    over_b: FloatArray
+    own: FloatArray
+    """What is added to the squares of ``moved`` for the variance: all of it where images are on
+    their own, nothing where they are in clusters; NaN where a side has one unit."""
+    squares: FloatArray
+    """The squares of both sides' parts of the variance, each over its degrees of freedom."""
     minority: FloatArray
+    """Images that do not share the commonest score."""
+    binary: TwoValued
+    ranks: StratumRanks
+    moved: npt.NDArray[np.floating[Any]]
+    """(M, u) what each unit moves the AUROC by; of images, of some, and but for a factor."""
+    icc: FloatArray
 
 
-def _of_groups(
-    groups: TieGroups,
-) -> tuple[tuple[FloatArray, FloatArray, FloatArray, FloatArray], TwoValued]:
-    sizes = groups.a + groups.b
-    uncommon = groups.n_a + groups.n_b - np.maximum.reduceat(sizes, groups.first)
-    over_a, over_b = delong_steadied(groups)
-    return (groups.auroc, over_a, over_b, uncommon), TwoValued.of(groups)
+def _of_images(scores: Scores, layer: Layer, unit: IntArray, every: int) -> _OfStratum:
+    """Each image is a unit. ``moved`` is kept of one in ``every``."""
+    ranks = np.empty(scores.shape, np.float32)
+    found, binary = _joined(each_block(_of_groups, scores, layer.is_a, ranks))
+    area, over_a, over_b, null, minority = found
+    n = len(layer.is_a)
+    n_a = int(layer.is_a.sum())
+    sums = StratumRanks(
+        units=unit[layer.images],
+        inside=ranks.astype(np.float64) if n <= EXACT_UP_TO else ranks,
+        outside=None,
+        n_inside=np.ones(n),
+        n_outside=np.zeros(n),
+        sides=(n_a, n - n_a),
+        null_variance=null,
+    )
+    squares = over_a**2 / max(n_a - 1, 1) + over_b**2 / max(n - n_a - 1, 1)
+    seen, in_a = ranks[:, ::every].astype(np.float64), layer.is_a[::every]
+    for side, size in ((in_a, n_a), (~in_a, n - n_a)):
+        if side.any():
+            seen[:, side] -= seen[:, side].mean(axis=1, keepdims=True)
+            seen[:, side] /= size * n
+    return _OfStratum(area, over_a + over_b, squares, minority, binary, sums, seen, np.empty(0))
 
 
-def _centred(cells: Cells, ranks: npt.NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:
-    """What each image of A (M, u), and of B, moves the AUROC by, but for a factor that is the same
-    for all: its rank less its set's mean rank."""
-    values = cells.sums(ranks)
-    sides = []
-    for mask in (cells.in_a, ~cells.in_a):
-        mine = values[:, mask]
-        mine = (mine - mine.mean(axis=1, keepdims=True)) / mask.sum()
-        values[:, mask] = mine
-        sides.append(cells.spread_out(values, mask))
-    return sides[0], sides[1]
+def _of_clusters(
+    scores: Scores, layer: Layer, unit: IntArray, relabelling: Relabelling
+) -> _OfStratum:
+    """Units have several images, or some have."""
+    ranks, placements = np.empty(scores.shape, np.float32), np.empty(scores.shape, np.float32)
+    found, binary = _joined(each_block(_of_groups, scores, layer.is_a, ranks, placements))
+    area, minority = found[0], found[4]
+    cells = Cells.of(layer, unit)
+    in_a, in_b = cells.influence(placements, area)
+    moved = in_a + in_b
+    single: BoolArray = np.asarray(np.isnan(moved).any(axis=1))
+    table = variance_table(unit[layer.images], layer.is_a)
+    return _OfStratum(
+        area=area,
+        own=np.where(single, np.nan, 0.0),
+        squares=np.zeros(len(area)),
+        minority=minority,
+        binary=binary,
+        ranks=cells.ranks(ranks, relabelling),
+        moved=np.where(single[:, None], 0.0, moved),
+        icc=table.correlation(ranks[:_ICC_OF].astype(np.float64)),
+    )
+
+
+_Numbers = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
+
+
+def _of_groups(groups: TieGroups) -> tuple[_Numbers, TwoValued]:
+    """AUROC, the two parts of its variance if images are independent, that of relabelling images,
+    and images that do not share the commonest score."""
+    null = null_variance_of(groups)
+    parts = delong_parts(groups)
+    over_a, over_b = steadied(*parts, groups.auroc, null, groups.n_a, groups.n_b)
+    commonest = np.maximum.reduceat(groups.a + groups.b, groups.first)
+    uncommon = groups.n_a + groups.n_b - commonest
+    return (groups.auroc, over_a, over_b, null, uncommon), TwoValued.of(groups)
+
+
+def _joined(blocks: list[tuple[_Numbers, TwoValued]]) -> tuple[list[FloatArray], TwoValued]:
+    columns = zip(*(numbers for numbers, _ in blocks), strict=True)
+    return [np.concatenate(c) for c in columns], TwoValued.joined([two for _, two in blocks])
 
 
 def _stacked(parts: list[list[StratumRanks]]) -> list[StratumRanks]:

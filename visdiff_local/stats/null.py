@@ -138,10 +138,12 @@ class Relabelling:
             yield self._random(min(_AT_ONCE, count - start), rng)
 
     def _random(self, count: int, rng: np.random.Generator) -> Labels:
-        if len(self.blocks) == 1 and len(self.blocks[0][0]) == len(self.block):
+        if len(self.blocks) == 1 and len(self.blocks[0][0]) == len(self.block) > _SORT_UP_TO:
             n, a = len(self.block), self.blocks[0][1]
             if min(a, n - a) <= _CHOOSE_UP_TO and n >= 16 * min(a, n - a):
                 return ChosenLabels(distinct(n, min(a, n - a), count, rng), n, 2 * a <= n)
+            # As drawn, a row a relabelling: turning them round would take as long as drawing them.
+            return Labels(random_labels(n, a, count, rng).astype(np.float32).T)
         labels = np.repeat(self.observed.values, count, axis=1)
         both = np.flatnonzero(self.both)
         labels[both] = rng.integers(0, 2, (len(both), count), np.int8)

@@ -108,6 +108,9 @@ def _least_area(target: _Target, sizes: FloatArray, effect: float, df: float) ->
     reach = float(t_quantile(1 - target.alpha, freedom))
     reach_floor = float(t_quantile(0.5 + LEVEL / 2, freedom))
     z = normal.quantile(target.power)
+    # Of independent images the largest of several errors counts, each with noise of its own; that
+    # this makes up for it was measured, from 8 v 300 to 40 v 300, with 1 and with 30 hypotheses.
+    largest = 1 + 0.5 * normal.quantile(1 - target.alpha) / df if effect == 1.0 else 1.0
 
     def sd(area: float) -> float:
         parts = [
@@ -122,7 +125,7 @@ def _least_area(target: _Target, sizes: FloatArray, effect: float, df: float) ->
         # The error is estimated too, so that T spreads more than a normal (Johnson & Welch 1940).
         unlucky = z * error * np.sqrt(1 + reach**2 / (2 * df))
         wanted = 0.5 + max(normal.quantile(1 - target.alpha) * np.sqrt(null), reach * error)
-        spare = area - unlucky - wanted
+        spare = area - 0.5 - (unlucky + wanted - 0.5) * largest
         if target.floor is None:
             return float(spare)
         unlucky = z * error * np.sqrt(1 + reach_floor**2 / (2 * df))

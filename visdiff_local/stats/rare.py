@@ -25,13 +25,16 @@ class TwoValued:
     def of(cls, groups: TieGroups) -> "TwoValued":
         """From tie groups, of which some may be empty."""
         sizes = groups.a + groups.b
+        so = groups.per_hypothesis((sizes > 0).astype(np.float64)) == 2
+        n = groups.n_a + groups.n_b
+        if not so.any():
+            none = np.zeros(len(so), np.int64)
+            return cls(so, none, none, groups.n_a, n)
         above = groups.n_a + groups.n_b - groups.a_below - groups.b_below - sizes
         lowest = (sizes > 0) & (groups.a_below + groups.b_below == 0)
         # Of two groups, the lowest has everything else above it.
-        so = groups.per_hypothesis((sizes > 0).astype(np.float64)) == 2
         high = groups.per_hypothesis(np.where(lowest, above, 0.0))
         high_a = groups.n_a - groups.per_hypothesis(np.where(lowest, groups.a, 0.0))
-        n = groups.n_a + groups.n_b
         return cls(so, high_a.astype(np.int64), high.astype(np.int64), groups.n_a, n)
 
     @classmethod

@@ -119,6 +119,8 @@ def satterthwaite(
 def null_variance_of(groups: TieGroups) -> FloatArray:
     """Variance of each AUROC under permuted labels: (M,), ties as they are."""
     n = groups.n_a + groups.n_b
+    if groups.untied and len(groups.a) and (groups.a + groups.b).all():
+        return np.full(len(groups.first), (n + 1) / (12.0 * groups.n_a * groups.n_b))
     sizes = groups.a + groups.b
     ranks = 2 * (groups.a_below + groups.b_below) + sizes - n
     squares = groups.per_hypothesis(sizes * ranks**2)
@@ -177,7 +179,7 @@ def p_values(groups: TieGroups) -> FloatArray:
 
 def _ties(groups: TieGroups) -> FloatArray:
     """Σ (t³ − t) over the ties: (M,)."""
-    if len(groups.a) == len(groups.first) * (groups.n_a + groups.n_b):
+    if groups.untied:
         return np.zeros(len(groups.first))
     sizes = groups.a + groups.b
     return groups.per_hypothesis(sizes * (sizes * sizes - 1))

@@ -16,6 +16,9 @@ from visdiff_local.stats.design import Design
 from visdiff_local.stats.null import Labels, Relabelling
 from visdiff_local.stats.ties import BoolArray, FloatArray, IntArray
 
+EXACT_UP_TO = 4096
+"""Units whose rank sums are held in double precision; of more, in single."""
+
 Floats = npt.NDArray[np.floating[Any]]
 
 

@@ -64,6 +64,11 @@ class TieGroups:
         """(M,), from whole numbers, rounded once."""
         return self.doubled_u / (2.0 * self.n_a * self.n_b)
 
+    @cached_property
+    def untied(self) -> bool:
+        """Every image is a group of its own, in every hypothesis."""
+        return len(self.a) == len(self.first) * (self.n_a + self.n_b)
+
     def per_hypothesis(self, values: FloatArray) -> FloatArray:
         """Sums (G,) over each hypothesis's groups: (M,)."""
         return np.asarray(np.add.reduceat(values, self.first))
