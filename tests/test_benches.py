@@ -170,7 +170,7 @@ def test_speed_of_designs() -> None:
 
 
 def test_every_bench_is_run_here() -> None:
-    shared = {"_shared", "_synthetic", "architectures", "random_models"}
+    shared = {"_mutations", "_shared", "_synthetic", "architectures", "random_models"}
     source = Path(__file__).read_text(encoding="utf-8")
     benches = {path.stem for path in BENCHES.glob("*.py")} - shared
     assert [name for name in sorted(benches) if f'last_line("{name}"' not in source] == []

@@ -14,6 +14,7 @@ from colours import Colours, draw
 from PIL import Image, ImageEnhance
 
 from visdiff_local.cli.main import main
+from visdiff_local.images import File
 from visdiff_local.models import paths, registry
 from visdiff_local.results import serialize
 
@@ -98,13 +99,11 @@ def test_a_second_run_asks_no_model_and_opens_none(place: Path) -> None:
 def test_a_second_run_reads_no_image(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(place)
 
-    read_bytes = Path.read_bytes
+    def refuse(at: File) -> Any:
+        raise AssertionError(f"{at.name} is read again")
 
-    def refuse_images(path: Path) -> bytes:
-        assert path.suffix != ".png", f"{path} is read again"
-        return read_bytes(path)
-
-    monkeypatch.setattr(Path, "read_bytes", refuse_images)
+    monkeypatch.setattr(File, "read", refuse)
+    monkeypatch.setattr(File, "open", refuse)
     run(place)
     with pytest.raises(AssertionError, match="is read again"):
         run(place, "--verify")

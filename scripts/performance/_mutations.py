@@ -1,0 +1,63 @@
+"""What the fuzzer does to bytes and to JSON values."""
+
+import copy
+import random
+from collections.abc import Iterator
+from typing import Any
+
+ODD = (
+    *("", "\x00", "\x1b]0;PWNED\x07", "\u202e", "[/]", "../../x", "/etc/passwd", "a" * 5000, "-1"),
+    *("nan", "1e999", "'", '"', "{{7*7}}", "<script>", "\udcff", "%s%n", "--help", "null"),
+)
+VALUES: tuple[Any, ...] = (
+    None, True, -1, 0, 2**70, 1e308, float("nan"), "", "x" * 3000, [], {}, [[]], {"a": {"b": []}},
+    *ODD[:8],
+)  # fmt: skip
+
+
+def flipped(content: bytes, rng: random.Random) -> bytes:
+    """Bits flipped, pieces doubled, cut out, or overwritten."""
+    made = bytearray(content)
+    for _ in range(rng.randint(1, 6)):
+        place = rng.randrange(max(1, len(made)))
+        match rng.randrange(5):
+            case 0 if made:
+                made[place] ^= 1 << rng.randrange(8)
+            case 1:
+                made[place : place + rng.randint(1, 64)] = b""
+            case 2:
+                made[place:place] = made[place : place + rng.randint(1, 64)]
+            case 3:
+                made[place : place + 8] = rng.choice((b"\xff" * 8, bytes(8), rng.randbytes(8)))
+            case _:
+                made = made[: rng.randint(0, len(made))]
+        if not made:
+            break
+    return bytes(made)
+
+
+def mutated(value: Any, rng: random.Random) -> Any:
+    """A JSON value with one to three of its parts replaced, dropped or doubled."""
+    whole = copy.deepcopy(value)
+    for _ in range(rng.randint(1, 3)):
+        places = list(_places(whole))
+        if not places:
+            return rng.choice(VALUES)
+        owner, key = rng.choice(places)
+        match rng.randrange(4):
+            case 0:
+                del owner[key]
+            case 1 if isinstance(owner, dict):
+                owner[rng.choice(ODD)] = owner[key]
+            case _:
+                owner[key] = rng.choice(VALUES)
+    return whole
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    if not isinstance(value, dict | list):
+        return
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in list(pairs):
+        yield value, key
+        yield from _places(item)
