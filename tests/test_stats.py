@@ -255,8 +255,8 @@ def test_equal_hypotheses_cost_nothing(rng: Rng):
 
 @pytest.mark.slow
 def test_global_p_keeps_its_promise_when_there_is_nothing_to_find(rng: Rng):
-    """5,000 A/A runs with random scores, some hypotheses alike: a binomial test a level."""
-    runs, is_a = 5000, half_and_half(80)
+    """2,000 A/A runs with random scores, some hypotheses alike: a binomial test a level."""
+    runs, is_a = 2000, half_and_half(80)
     p_global, p_single = np.empty(runs), np.empty(runs)
     for run in range(runs):
         scores = rng.standard_normal((8, 80), np.float32) + rng.standard_normal(80, np.float32)
