@@ -134,6 +134,26 @@ def test_looks_at_the_same_images_are_counted(tmp_path: Path) -> None:
     )
 
 
+def test_labels_of_a_table_give_a_share_with_an_interval(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [("a", "red", "x")] * 30 + [("b", "blue", "x")] * 30
+    content = run(table(tmp_path, rows, "n"), "--ranker", "vqa")
+    assert content["differences"][0]["prevalence_a"] is not None
+    lines = ["name,label", *(f"{i:03d}.png,{'yes' if i < 30 else 'no'}" for i in range(0, 60, 3))]
+    (tmp_path / "labels.csv").write_text("\n".join([*lines, "nowhere.png,yes"]) + "\n")
+    capsys.readouterr()
+    words = ["label", str(tmp_path / "out"), "--text", "a red square"]
+    assert main([*words, "--from", str(tmp_path / "labels.csv")]) == 0
+    said = capsys.readouterr()
+    assert "is shown in 100% of images" in said.out
+    assert "is shown in 0% of images" in said.out
+    assert "1 rows are left out, such as nowhere.png" in said.err
+    kept = json.loads((tmp_path / "out" / "labels.json").read_text())
+    assert len(kept["a red square"]) == 20
+    assert main([*words, "--from", str(tmp_path / "models.toml")]) == 2
+
+
 def test_own_texts_are_tested_on_all_images(tmp_path: Path) -> None:
     rows = [("a", "red", "x")] * 12 + [("b", "blue", "x")] * 12
     content = run(table(tmp_path, rows, "n"), command="test")

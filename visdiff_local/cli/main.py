@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": "visdiff_local.cli.compare:compare",
     "report": "visdiff_local.cli.run:report",
     "view": "visdiff_local.cli.view:view",
+    "label": "visdiff_local.cli.label:label",
     "export": "visdiff_local.cli.export:export",
     "bench": "visdiff_local.cli.bench:bench",
     "sweep": "visdiff_local.cli.sweep:sweep",

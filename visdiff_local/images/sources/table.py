@@ -93,6 +93,21 @@ def read(path: Path, options: Options) -> Source:
     return of_paths(table, path, options, skipped=skipped)
 
 
+def plain(path: Path) -> Table:
+    """A table of whatever columns: CSV and its relatives, JSON lines, Parquet.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if not path.exists():
+        raise InputError(f"{shown(path)}: there is no such table")
+    if path.suffix.lower() in (".jsonl", ".ndjson"):
+        return json_lines(path)
+    if path.suffix.lower() == ".parquet":
+        return Arrow(_parquet(path))
+    return Arrow(_delimited(path)[0])
+
+
 def of_paths(
     table: Table,
     path: Path,
