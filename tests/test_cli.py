@@ -85,7 +85,10 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
         (["run", "a", "nowhere"], "nowhere: there is no such folder"),
         (["run", "a"], "only one place is given"),
         (["run", "a", "b", "c"], "3 places are given"),
-        (["run", "a", "b", "--ranker", "best"], "'best' is no ranker"),
+        (["run", "a", "b", "--ranker", "best"], "unknown ranker 'best'; choices: clip"),
+        (["run", "a", "b", "--ranker", "clpi"], "did you mean 'clip'?"),
+        (["run", "a", "b", "--proposer", "captoin"], "did you mean 'caption'?"),
+        (["rnu", "a", "b"], "no command is called 'rnu'; did you mean 'run'?"),
         (["run", "a", "b", "--models", "no.toml"], "there is no such models file"),
         (["run", "a", "b", "--llm", "gpt"], "no model is called 'gpt'"),
         (["run", "a", "b", "--llm", "eye", "--proposer", "feature", "--captioner", "none"], "none"),
@@ -93,7 +96,7 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
         (["run", "t.csv", "--a", "x", "--b", "y"], "there is no such table"),
         (["test", "a", "b"], "no hypothesis is given"),
         (["report", "nowhere"], "cannot be read"),
-        (["frobnicate"], "No such command"),
+        (["frobnicate"], "no command is called"),
     ],
 )
 def test_bad_usage_says_what_is_wrong(

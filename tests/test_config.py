@@ -22,7 +22,7 @@ def test_every_problem_is_reported_at_once() -> None:
         )
     message = str(caught.value)
     assert len(caught.value.problems) == 5
-    for part in ("--alpha", "it is 7", "--stats", "--ranker", "--proposer: gpt", "--seed"):
+    for part in ("--alpha", "it is 7", "--stats", "--ranker", "unknown proposer", "--seed"):
         assert part in message
 
 

@@ -1,6 +1,7 @@
 """RunConfig: every option of a run with its effective value, checked together."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict
 
@@ -182,7 +183,10 @@ class RunConfig(BaseModel):
         unknown = [name for name in names if name not in PROPOSERS]
         if unknown or not names:
             wrong = ", ".join(unknown) or "nothing"
-            raise ValueError(f"{wrong} is no proposer; choose from: {', '.join(PROPOSERS)}, none")
+            raise ValueError(
+                f"unknown proposer {wrong!r}{_meant(unknown, PROPOSERS)}; "
+                f"choices: {', '.join(PROPOSERS)}, none"
+            )
         return tuple(dict.fromkeys(names))
 
     @field_validator("ranker")
@@ -192,7 +196,7 @@ class RunConfig(BaseModel):
         mixed = ">" in value and "+" in value
         if mixed or len(set(names)) != len(names) or not set(names) <= set(RANKERS):
             raise ValueError(
-                f"{value!r} is no ranker; choose from: {', '.join(RANKERS)}, "
+                f"unknown ranker {value!r}{_meant(names, RANKERS)}; choices: {', '.join(RANKERS)}, "
                 'a cascade such as "clip>vqa" or an ensemble such as "clip+vqa"'
             )
         return value
@@ -257,6 +261,11 @@ class RunConfig(BaseModel):
     def with_paths(self, out: Path) -> Self:
         """The same configuration with the run folder that it was given by default."""
         return self.model_copy(update={"out": str(out)})
+
+
+def _meant(names: Sequence[str], choices: Sequence[str]) -> str:
+    near = [get_close_matches(name, choices, n=1) for name in names if name not in choices]
+    return f"; did you mean {near[0][0]!r}?" if near and near[0] else ""
 
 
 def _problem(item: Mapping[str, object]) -> str:

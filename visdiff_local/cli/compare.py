@@ -15,6 +15,7 @@ from visdiff_local.cli.options import (
     SETS,
     STATISTICS,
     STORE,
+    Headed,
     given,
     with_options,
 )
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from visdiff_local.comparisons.outcome import Comparison, Text
 
 
-@click.command()
+@click.command(cls=Headed)
 @click.argument("table", metavar="TABLE")
 @click.option("--by", metavar="COLUMN", help="Each group against the rest.")
 @click.option("--ordered", is_flag=True, help="With --by: what rises or falls from value to value.")

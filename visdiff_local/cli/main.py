@@ -7,6 +7,7 @@ weights, 4 out of memory after every fallback, 130 interrupted.
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
@@ -34,6 +35,25 @@ COMMANDS = {
     "doctor": "visdiff_local.cli.doctor:doctor",
     "docs": "visdiff_local.cli.docs:docs",
 }
+SUMMARIES = {
+    "demo": "The whole loop on bundled images",
+    "run": "Say how two sets of images differ",
+    "test": "Test your own texts on two sets",
+    "compare": "Many sets: groups, classes, months, models",
+    "report": "Draw a run's report again, or to share",
+    "view": "Work with a run's images on a local page",
+    "label": "Label images by hand, for how many show it",
+    "export": "Images, scores and captions as a table",
+    "bench": "Measure the program where truth is known",
+    "sweep": "Grids of runs that resume",
+    "models": "Weights: list, plan, fetch, pack, verify",
+    "prepare": "Fill the store for a set, in shards or on Ray",
+    "store": "Inspect, search, fill and prune the store",
+    "serve": "Keep models warm on loopback",
+    "doctor": "What works on this machine",
+    "docs": "The manual",
+}
+"""What each command is for, in one line that is not cut."""
 BAD = 2
 INTERRUPTED = 130
 OUT_OF_MEMORY = 4
@@ -55,6 +75,20 @@ class _Commands(click.Group):
         module, _, name = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it; a name that is not there is answered with the nearest that is."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"no command is called {args[0]!r}{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -24,8 +24,8 @@ STORE: tuple[Option, ...] = (
 PROPOSING: tuple[Option, ...] = (
     click.option(
         "--proposer",
-        metavar="NAMES",
-        help="caption, image, feature, keyword: one or several with commas; or none.  [caption]",
+        metavar="caption,image,feature,keyword|none",
+        help="Which, with commas between.  [caption]",
     ),
     click.option("--rounds", type=int, help="Rounds of proposing.  [3]"),
     click.option("--samples", type=int, help="Images of each set shown in a round.  [20]"),
@@ -36,9 +36,7 @@ PROPOSING: tuple[Option, ...] = (
     click.option("--caption-style", metavar="STYLE", help="short or detailed.  [short]"),
 )
 RANKING: tuple[Option, ...] = (
-    click.option(
-        "--ranker", metavar="NAME", help='clip, vqa, caption-qa, "clip>vqa", "clip+vqa".  [clip]'
-    ),
+    click.option("--ranker", metavar="NAME", help="clip, vqa, caption-qa, clip>vqa …  [clip]"),
     click.option("--rank-sample", type=int, metavar="N", help="At most N images a set are ranked."),
     click.option("--imported", metavar="NAME", help="Vectors and captions of store import."),
     click.option("--binary", is_flag=True, default=None, help="Yes or no instead of P(yes)."),
@@ -66,7 +64,7 @@ SETS: tuple[Option, ...] = (
         "--a",
         "where_a",
         metavar="ROWS",
-        help="Which rows of TABLE: a group_name, or a condition such as \"subset == 'x'\".",
+        help="Rows of TABLE: a group or a condition.",
     ),
     click.option("--b", "where_b", metavar="ROWS", help="Likewise for B."),
     click.option("--name-a", metavar="NAME", help="What A is called in the report."),
@@ -92,12 +90,44 @@ OUTPUT: tuple[Option, ...] = (
 )
 
 
+_HEADINGS: tuple[tuple[tuple[Option, ...], str], ...] = (
+    (SETS, "Sets"),
+    (OUTPUT, "Output"),
+    (PROPOSING, "Proposing"),
+    (RANKING, "Ranking"),
+    (SEED, "Statistics"),
+    (STATISTICS, "Statistics"),
+    (TRUTH, "Where the truth is known"),
+    (MODELS, "Models"),
+    (STORE, "Models"),
+)
+
+
+class Headed(click.Command):
+    """A command whose help shows its options under headings, its own first."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        under: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                heading = getattr(parameter, "heading", "Options")
+                under.setdefault(heading, []).append(record)
+        own = under.pop("Options", [])
+        for heading, records in ([("Options", own)] if own else []) + list(under.items()):
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
 def with_options(*groups: tuple[Option, ...]) -> Callable[[Command], Command]:
-    """A decorator that gives a command these options, in this order."""
+    """A decorator that gives a command these options, in this order, under their headings."""
 
     def decorate(command: Command) -> Command:
-        for option in reversed([option for group in groups for option in group]):
-            command = option(command)
+        for group in reversed(groups):
+            heading = next((name for known, name in _HEADINGS if known is group), "Models")
+            for option in reversed(group):
+                command = option(command)
+                command.__click_params__[-1].heading = heading  # type: ignore[attr-defined]
         return command
 
     return decorate

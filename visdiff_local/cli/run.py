@@ -16,6 +16,7 @@ from visdiff_local.cli.options import (
     STATISTICS,
     STORE,
     TRUTH,
+    Headed,
     given,
     with_options,
 )
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from visdiff_local.config import RunConfig
 
 
-@click.command()
+@click.command(cls=Headed)
 @click.argument("sources", nargs=-1, required=True, metavar="A B | TABLE", type=click.Path())
 @with_options(SETS, OUTPUT, PROPOSING, RANKING, SEED, STATISTICS, TRUTH, MODELS, STORE)
 def run(sources: tuple[str, ...], as_json: bool, quiet: bool, opens: bool, **options: Any) -> None:
@@ -39,7 +40,7 @@ def run(sources: tuple[str, ...], as_json: bool, quiet: bool, opens: bool, **opt
     _execute(a, b, options, as_json=as_json, quiet=quiet, opens=opens)
 
 
-@click.command()
+@click.command(cls=Headed)
 @click.argument(
     "words", nargs=-1, required=True, metavar='"TEXT"… A B | "TEXT"… TABLE', type=click.Path()
 )
@@ -70,7 +71,7 @@ def test(
     _execute(a, b, given_all, as_json=as_json, quiet=quiet, opens=opens)
 
 
-@click.command()
+@click.command(cls=Headed)
 @with_options(OUTPUT, MODELS, STORE)
 def demo(as_json: bool, quiet: bool, opens: bool, **options: Any) -> None:
     """The whole loop on bundled images, with bundled models."""
