@@ -100,3 +100,80 @@ def test_known_names_leave_free_text(names: list[str]) -> None:
 )
 def test_what_looks_like_a_path_leaves_free_text(text: str, shown: str) -> None:
     assert scrubbed(text, []) == shown
+
+
+def _jpeg(image: Image.Image, path: Path) -> None:
+    exif = Image.Exif()
+    for tag in (0x010E, 0x013B, 0x8298, 0x9C9B, 0x9C9D, 0x0131):  # description, artist, XP titles …
+        exif[tag] = NAME if tag < 0x9C00 else NAME.encode("utf-16-le")
+    image.save(path, exif=exif, comment=NAME.encode(), xmp=f"<x>{NAME}</x>".encode())
+
+
+def _tiff(image: Image.Image, path: Path) -> None:
+    image.save(path, tiffinfo={270: NAME, 305: NAME, 315: NAME, 33432: NAME, 269: NAME})
+
+
+def _webp(image: Image.Image, path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = NAME
+    image.save(path, lossless=True, exif=exif, xmp=f"<x>{NAME}</x>".encode())
+
+
+def _png(image: Image.Image, path: Path) -> None:
+    note = PngImagePlugin.PngInfo()
+    note.add_text("Title", NAME)
+    note.add_text("Compressed", NAME * 9, zip=True)
+    note.add_itxt("XML:com.adobe.xmp", f"<x>{NAME}</x>")
+    exif = Image.Exif()
+    exif[0x010E] = NAME
+    image.save(path, pnginfo=note, exif=exif)
+
+
+PLANTERS = {
+    ".jpg": _jpeg,
+    ".tiff": _tiff,
+    ".webp": _webp,
+    ".png": _png,
+    ".gif": lambda image, path: image.save(path, comment=NAME.encode()),
+    ".jp2": lambda image, path: image.save(path, comment=NAME.encode(), irreversible=False),
+    ".ppm": lambda image, path: (
+        image.save(path),
+        path.write_bytes(path.read_bytes().replace(b"P6\n", f"P6\n# {NAME}\n".encode(), 1)),
+    ),
+}
+"""Each format's own fields for words."""
+
+
+@pytest.mark.parametrize("suffix", PLANTERS)
+def test_nothing_in_a_file_s_own_fields_leaves_it(
+    suffix: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(registry, "BACKENDS", {**registry.BACKENDS, "fake": colours.__name__})
+    Colours.reset()
+    (tmp_path / "models.toml").write_text(colours.MODELS_TOML)
+    planted = 0
+    for letter, colour, seed in (("a", "red", 1), ("b", "blue", 2)):
+        folder = tmp_path / letter
+        draw(folder, [colour] * 6, seed=seed)
+        for path in list(folder.glob("*.png")):
+            with Image.open(path) as image:
+                target = path.with_name(f"x{path.stem}{suffix}")
+                PLANTERS[suffix](image.convert("RGB"), target)
+            path.unlink()
+            planted += NAME.encode() in target.read_bytes()
+    assert planted == 12, "the fields hold the name"
+    words = ["run", str(tmp_path / "a"), str(tmp_path / "b"), "--profile", "colours", "--quiet"]
+    words += ["--models", str(tmp_path / "models.toml"), "--out", str(tmp_path / "out")]
+    assert main([*words, "--store", str(tmp_path / "store")]) == 0
+    for flags in (["--no-images"], ["--no-paths"]):
+        assert main(["report", str(tmp_path / "out"), *flags]) == 0
+    content = serialize.load(tmp_path / "out")
+    assert content.a.n == 6
+    for place in ("out", "store"):
+        for path in (tmp_path / place).rglob("*"):
+            if path.is_file():
+                kept = path.read_bytes()
+                assert NAME.encode() not in kept, path
+                assert NAME.encode("utf-16-le") not in kept, path
+    for uri in re.findall(r"base64,([A-Za-z0-9+/=]+)", (tmp_path / "out/report.html").read_text()):
+        assert NAME.encode() not in base64.b64decode(uri)
