@@ -8,6 +8,7 @@ are off, and without an address the cluster is this machine, on the loopback int
 
 import logging
 import os
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ SWITCHES = {
 }
 """Read by Ray when it is imported, hence set before."""
 LOOPBACK = "127.0.0.1"
+ANSWER_SECONDS = 10
+"""Within which a cluster must take a connection."""
 OBJECTS_BYTES = 512 << 20
 """Shared memory for units and answers on their way, on a machine's own cluster."""
 UNITS_AT_ONCE = 4096
@@ -62,8 +65,10 @@ def connected(address: str | None) -> Iterator[Any]:
         already = ray.is_initialized()
         try:
             if not already:
+                if address is not None and address != "auto":
+                    _answers(address)
                 ray.init(**options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UsageError(
                 f"--ray {address or ''}: no cluster answers there ({reason}); start one with: "
@@ -75,6 +80,15 @@ def connected(address: str | None) -> Iterator[Any]:
         finally:
             if not already:
                 ray.shutdown()
+
+
+def _answers(address: str) -> None:
+    """Raises OSError or ValueError where nobody listens: Ray itself would ask for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host:
+        raise ValueError("an address is HOST:PORT")
+    with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS):
+        pass
 
 
 def load() -> Any:
