@@ -171,7 +171,7 @@ def test_a_run_that_runs_out_of_memory_says_so_and_ends_with_the_same_result(
     capsys.readouterr()
     assert main(words) == 0
     told = capsys.readouterr().err
-    assert "\nseer: not enough memory; closed eye, scribe, space\n" in told, "they were resident"
+    assert "\nseer: not enough memory; closed space, eye, scribe\n" in told, "they were resident"
     assert "\nseer: not enough memory on the GPU; goes on on the CPU, many times slower\n" in told
     assert "too large" not in told, "it is said once"
     again = json.loads((place / "again" / "run.json").read_text())
