@@ -22,7 +22,7 @@ COUNTING = """
 import sys
 opened = []
 sys.addaudithook(lambda name, what: opened.append(what[0]) if name == "open" else None)
-from visdiff_local.cli import main
+from visdiff_local.cli.main import main
 code = main(sys.argv[1:])
 images = {path for path in opened if str(path).endswith(".jpg") and "thumbnails" not in str(path)}
 print(len(images), file=sys.stderr)
