@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import colours
 import pytest
-from colours import Colours, draw
 
 import visdiff_local
+from tests.support import colours
+from tests.support.colours import Colours, draw
 from visdiff_local import ImageSet, describe_differences
 from visdiff_local.errors import InputError, ProblemsError
 from visdiff_local.models import registry

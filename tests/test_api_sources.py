@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import colours
 import numpy as np
 import pandas as pd
 import pytest
-from colours import Colours, draw
 from PIL import Image
 
 import visdiff_local
+from tests.support import colours
+from tests.support.colours import Colours, draw
 from visdiff_local import ImageSet, evaluate_hypotheses, load
 from visdiff_local.errors import InputError
 from visdiff_local.models import registry

@@ -18,8 +18,8 @@ import torch
 import transformers as hf
 from tokenizers import ByteLevelBPETokenizer
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-import tiny as small
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.support import tiny as small
 
 TINY_LLAMA = {
     "vocab_size": 640,

@@ -4,10 +4,10 @@ import os
 import subprocess
 from pathlib import Path
 
-import colours
 import pytest
-from colours import Colours, draw
 
+from tests.support import colours
+from tests.support.colours import Colours, draw
 from visdiff_local.cli.main import main
 from visdiff_local.errors import MissingDependencyError, OutOfMemoryError
 from visdiff_local.images import ImageSet

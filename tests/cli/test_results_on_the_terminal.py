@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import view_run
 from click.testing import CliRunner
 
+from tests.support import view_run
 from visdiff_local.cli import run as commands
 from visdiff_local.cli import tables
 from visdiff_local.cli.main import cli

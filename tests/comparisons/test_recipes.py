@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-RECIPES = Path(__file__).resolve().parents[2] / "scripts" / "recipes"
+from tests.support.paths import ROOT
+
+RECIPES = ROOT / "scripts" / "recipes"
 NAMES = ("groups", "trend", "classes", "predictions", "failures", "scores", "generators")
 
 

@@ -118,8 +118,7 @@ def test_small_values_are_bright_in_monochrome1_and_padding_counts_for_nothing()
 def test_nothing_of_a_patient_leaves_the_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    import colours
-
+    from tests.support import colours
     from visdiff_local import evaluate_hypotheses
     from visdiff_local.models import registry
 

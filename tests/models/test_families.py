@@ -5,11 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import backend_cases
 import numpy as np
 import pytest
-import tiny_families
 
+from tests.support import backend_cases, tiny_families
 from visdiff_local.errors import MissingDependencyError, SelfTestError, UsageError, WeightsError
 from visdiff_local.models.backends import answers
 from visdiff_local.models.backends.huggingface import caches, loading, vlm

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.paths import shared
 from visdiff_local.errors import UsageError, VisdiffError
 from visdiff_local.models.specs import load_registry
-
-HOSTILE = Path(__file__).resolve().parents[3] / "shared" / "cases" / "hostile"
 
 
 def _read(tmp_path: Path, text: str) -> None:
@@ -111,7 +110,6 @@ def test_names_are_names(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["m_at.toml", "t_mk.toml", "t_modelslist.toml"])
 def test_files_that_broke_something_break_nothing(name: str) -> None:
-    if not HOSTILE.is_dir():
-        pytest.skip("the hostile inputs are not beside this repository")
+    path = shared("cases/hostile") / name
     with suppress(VisdiffError):
-        load_registry(HOSTILE / name)
+        load_registry(path)

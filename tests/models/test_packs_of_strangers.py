@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.paths import ROOT
 from visdiff_local.cli.main import main
 from visdiff_local.errors import UsageError, VisdiffError, WeightsError
 from visdiff_local.models.specs import load_registry
 from visdiff_local.models.weights.import_ import import_pack
 
-HOSTILE = Path(__file__).resolve().parents[3] / "shared" / "cases" / "hostile"
+HOSTILE = ROOT.parent / "shared" / "cases" / "hostile"
 GGUF = b"GGUF" + bytes(100)
 SUM = hashlib.sha256(GGUF).hexdigest()
 Json = dict[str, Any]

@@ -5,12 +5,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import backend_cases
 import numpy as np
 import pytest
-import tiny
 from PIL import Image
 
+from tests.support import backend_cases, tiny
 from visdiff_local.models.backends import open_clip
 
 

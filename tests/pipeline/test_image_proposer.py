@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stage_doubles import Eyes
 
+from tests.support.stage_doubles import Eyes
 from visdiff_local.models.specs import ModelSpec
 from visdiff_local.pipeline.proposers.base import Asking
 from visdiff_local.pipeline.proposers.image import from_images

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import colours
 import numpy as np
 import pandas as pd
 import pytest
-from colours import Colours, draw
 
+from tests.support import colours
+from tests.support.colours import Colours, draw
 from visdiff_local import stats
 from visdiff_local.cli.main import main
 from visdiff_local.models import registry

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import colours
 import numpy as np
 import pytest
-from colours import draw
 from safetensors.numpy import save_file
 
+from tests.support import colours
+from tests.support.colours import draw
 from visdiff_local.images import ImageSet
 from visdiff_local.models import paths, registry
 from visdiff_local.session import configured, launch

@@ -4,11 +4,11 @@ import csv
 import json
 from pathlib import Path
 
-import image_table
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from tests.support import image_table
 from visdiff_local import ImageSet
 from visdiff_local.cli.main import cli
 from visdiff_local.errors import InputError, UsageError

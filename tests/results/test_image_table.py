@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import image_table
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.support import image_table
 from visdiff_local.errors import InputError
 from visdiff_local.results.scores import FACTS, NAME, Images
 

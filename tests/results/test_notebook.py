@@ -8,7 +8,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-RECIPE = Path(__file__).resolve().parents[2] / "scripts" / "recipes" / "notebook.ipynb"
+from tests.support.paths import ROOT
+
+RECIPE = ROOT / "scripts" / "recipes" / "notebook.ipynb"
 
 
 @pytest.mark.slow

@@ -7,10 +7,10 @@ import sys
 import threading
 from pathlib import Path
 
-import colours
 import pytest
-from colours import Colours, draw
 
+from tests.support import colours
+from tests.support.colours import Colours, draw
 from visdiff_local.cli.main import main
 from visdiff_local.errors import InputError, UsageError
 from visdiff_local.images import ImageSet

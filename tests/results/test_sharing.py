@@ -5,13 +5,13 @@ import re
 import shutil
 from pathlib import Path
 
-import colours
 import pytest
-from colours import Colours, draw
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
+from tests.support import colours
+from tests.support.colours import Colours, draw
 from visdiff_local.cli.main import main
 from visdiff_local.models import registry
 from visdiff_local.results import serialize

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import view_run
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.support import view_run
 
 pytestmark = pytest.mark.slow
 BROWSER = next(

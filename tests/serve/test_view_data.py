@@ -3,16 +3,15 @@
 from pathlib import Path
 
 import httpx
-import image_table
 import numpy as np
 import pytest
-import view_run
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from tests.support import image_table, view_run
 from visdiff_local import stats
 from visdiff_local.errors import InputError
 from visdiff_local.images.table import ImageTable, TextScores

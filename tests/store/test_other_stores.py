@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import colours
 import pytest
-from colours import Colours, draw
 
+from tests.support import colours
+from tests.support.colours import Colours, draw
 from visdiff_local.cli.main import main
 from visdiff_local.errors import StoreError
 from visdiff_local.models import registry

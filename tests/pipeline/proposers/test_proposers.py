@@ -2,14 +2,14 @@
 
 import csv
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stage_doubles import Eyes, Space, Words, hypothesis, ref, refs
 
+from tests.support.paths import shared
+from tests.support.stage_doubles import Eyes, Space, Words, hypothesis, ref, refs
 from visdiff_local.bench.scenes.grading import grade
 from visdiff_local.bench.scenes.language.language import caption as scene_caption
 from visdiff_local.bench.scenes.pairs import Pair, benchmark
@@ -22,8 +22,6 @@ from visdiff_local.pipeline.proposers.feature import from_features
 from visdiff_local.pipeline.proposers.image import GRID_COLUMNS, from_images
 from visdiff_local.pipeline.rankers.scores import Images
 from visdiff_local.types import Caption, ImageRef
-
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def captions_of(images: list[ImageRef], text: str) -> dict[str, Caption]:
@@ -326,9 +324,7 @@ def test_phrases_are_noun_like() -> None:
 
 
 def test_yoga_leads_for_a_and_meditating_for_b() -> None:
-    path = DATA / "visdiff_examples" / "examples_captioned.csv"
-    if not path.exists():
-        pytest.skip(f"the published captions are not at {path}")
+    path = shared("data/visdiff_examples/examples_captioned.csv")
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     images = {

@@ -9,8 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import tiny
-
+from tests.support import tiny
 from visdiff_local.images import File
 from visdiff_local.models.pool import ModelHandle
 from visdiff_local.models.registry import BACKENDS

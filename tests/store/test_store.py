@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.paths import ROOT
 from visdiff_local.errors import StoreError, WeightsError
 from visdiff_local.images import Facts, File, Stamp
 from visdiff_local.protocols import (
@@ -73,7 +74,7 @@ def vectors_of(names: Sequence[str]) -> FloatArray:
 
 def run_python(code: str, *arguments: object) -> subprocess.Popen[str]:
     """This file's helpers are importable in ``code``."""
-    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    path = os.pathsep.join([str(ROOT), *sys.path])
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
@@ -362,7 +363,7 @@ def test_a_matrix_is_mapped_and_not_loaded(tmp_path: Path) -> None:
         import resource, sys
         from pathlib import Path
         import faiss, numpy as np
-        from test_store import Store, ids
+        from tests.store.test_store import Store, ids
         rows, d = 100_000, 512
         with Store(Path(sys.argv[1])) as store:
             if sys.argv[2] == "write":
@@ -468,7 +469,7 @@ def test_vectors_that_are_none_are_refused(store: Store) -> None:
 WRITER = """
     import sys
     from pathlib import Path
-    from test_store import D, Store, ids, vectors_of
+    from tests.store.test_store import D, Store, ids, vectors_of
     with Store(Path(sys.argv[1])) as store:
         for first in range(int(sys.argv[2]), int(sys.argv[3]), 10):
             names = ids(10, first)
@@ -523,7 +524,7 @@ FULL = """
     import resource, sys
     from pathlib import Path
     from visdiff_local.errors import StoreError
-    from test_store import D, Store, ids, vectors_of
+    from tests.store.test_store import D, Store, ids, vectors_of
     with Store(Path(sys.argv[1])) as store:
         store.records.put_many("x", {ids(1)[0]: "small"})
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))

@@ -8,12 +8,13 @@ from xml.etree import ElementTree
 
 import pytest
 from pyarrow import parquet
-from test_bench import FakeEngine, oracle
 
+from tests.bench.test_bench import FakeEngine, oracle
+from tests.support.paths import ROOT
 from visdiff_local.bench.sweep import read_sweep, run_sweep, summarise, write
 from visdiff_local.errors import ProblemsError, UsageError
 
-SWEEPS = Path(__file__).resolve().parents[1] / "scripts" / "sweeps"
+SWEEPS = ROOT / "scripts" / "sweeps"
 
 SMALL = """
 title = "Small"

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save
-from small_hub import COMMIT, SmallHub
 
 import visdiff_local
+from tests.support.small_hub import COMMIT, SmallHub
 from visdiff_local.errors import UsageError, WeightsError
 from visdiff_local.models.pool import find_weights
 from visdiff_local.models.specs import ModelSpec, load_registry

@@ -21,9 +21,10 @@ import numpy as np
 import openai
 import pytest
 import uvicorn
-from backend_cases import folder_of
 from PIL import Image
 
+from tests.support.backend_cases import folder_of
+from tests.support.paths import ROOT
 from visdiff_local.models import registry
 from visdiff_local.models.backends.llama import server as llama_server
 from visdiff_local.models.backends.llama.chat import Asked, Turn
@@ -586,9 +587,9 @@ def test_the_command_writes_a_private_token_and_ends_gracefully(tmp_path: Path) 
     (tmp_path / "models.toml").write_text(TOML)
     token_file = tmp_path / "token"
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r});"
-        "import test_serve; from visdiff_local.models import registry;"
-        "registry.BACKENDS['fake'] = 'test_serve'; test_serve.Echo.slow = 1.0;"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r});"
+        "from tests.serve import test_serve; from visdiff_local.models import registry;"
+        "registry.BACKENDS['fake'] = test_serve.__name__; test_serve.Echo.slow = 1.0;"
         "from visdiff_local.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     words = ["serve", "--profile", "echo", "--models", str(tmp_path / "models.toml")]

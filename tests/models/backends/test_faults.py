@@ -13,12 +13,12 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import backend_cases as cases
 import numpy as np
 import pytest
-import tiny
-from backend_cases import copied, folder_of, handle, spec_of
 
+from tests.support import backend_cases as cases
+from tests.support import tiny
+from tests.support.backend_cases import copied, folder_of, handle, spec_of
 from visdiff_local.errors import (
     MissingDependencyError,
     OutOfMemoryError,

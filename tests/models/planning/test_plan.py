@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from tests.support.paths import ROOT
 from visdiff_local.models.planning import memory, throughput
 from visdiff_local.models.planning import plan as planning
 from visdiff_local.models.planning.plan import CPU_BATCH, LARGEST_BATCH, Plan, make_plan
@@ -25,7 +26,7 @@ def registry() -> Registry:
 
 @pytest.fixture(scope="module")
 def architectures() -> Iterator[ModuleType]:
-    path = Path(__file__).parents[1] / "scripts" / "performance" / "architectures.py"
+    path = ROOT / "scripts" / "performance" / "architectures.py"
     found = importlib.util.spec_from_file_location("architectures", path)
     assert found is not None
     assert found.loader is not None

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import roc_auc_score
-from stage_doubles import Eyes, Space, Words, hypothesis, refs
 
+from tests.support.stage_doubles import Eyes, Space, Words, hypothesis, refs
 from visdiff_local import prompts
 from visdiff_local.errors import UsageError
 from visdiff_local.pipeline import evidence, verdicts

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import colours
 import pytest
-from colours import Colours, draw
 
+from tests.support import colours
+from tests.support.colours import Colours, draw
 from visdiff_local import session
 from visdiff_local.cli.main import main
 from visdiff_local.errors import OutOfMemoryError

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-BENCHES = Path(__file__).parents[1] / "scripts" / "performance"
+from tests.support.paths import ROOT
+
+BENCHES = ROOT / "scripts" / "performance"
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +86,7 @@ def test_killed_runs() -> None:
 
 @pytest.fixture(scope="module")
 def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import tiny
+    from tests.support import tiny
 
     return tiny.gguf(tmp_path_factory.mktemp("gguf") / "model") / "model.gguf"
 
@@ -108,7 +110,7 @@ def test_llm_benches_of_a_random_model() -> None:
 
 
 def test_questions_about_images_in_one_batch(tmp_path: Path) -> None:
-    import tiny
+    from tests.support import tiny
 
     sizes = ("--folder", tiny.llava(tmp_path / "llava"), "--images", 2, "--hypotheses", 3)
     assert last_line("vqa_batched", *sizes).startswith("ratio ")

@@ -5,13 +5,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import backend_cases as cases
 import numpy as np
 import pytest
-from backend_cases import folder_of, model
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.support import backend_cases as cases
+from tests.support.backend_cases import folder_of, model
 from visdiff_local.models.backends import answers
 from visdiff_local.models.backends.llama import prefixes
 from visdiff_local.models.backends.llama.context import Session

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import backend_cases as cases
 import numpy as np
 import pytest
 import torch
-from backend_cases import folder_of, images, model
 
+from tests.support import backend_cases as cases
+from tests.support.backend_cases import folder_of, images, model
 from visdiff_local import protocols
 from visdiff_local.errors import UsageError
 from visdiff_local.models.backends.huggingface import vlm

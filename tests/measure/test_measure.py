@@ -4,7 +4,6 @@ import colorsys
 import io
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from pathlib import Path
 
 import imagehash
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 from scipy import stats as scipy_stats
 
+from tests.support.paths import shared
 from visdiff_local import measure as measured
 from visdiff_local.bench.scenes.drawing.render import render
 from visdiff_local.bench.scenes.world import sample_scene
@@ -21,7 +21,6 @@ from visdiff_local.measure.overlays import place_in_words
 from visdiff_local.stats import Design
 from visdiff_local.types import MeasuredDifference
 
-PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "visdiff_examples"
 ALPHA = 0.05
 
 Edit = Callable[[Image.Image], Image.Image]
@@ -297,10 +296,9 @@ def test_places_have_names(box, words):
 
 
 def test_captions_burnt_into_photographs_are_found():
-    if not PHOTOS.is_dir():
-        pytest.skip(f"the photographs are not at {PHOTOS}")
+    photos = shared("data/visdiff_examples")
     sets = [
-        thumbnails([Image.open(path).convert("RGB") for path in sorted((PHOTOS / name).iterdir())])
+        thumbnails([Image.open(path).convert("RGB") for path in sorted((photos / name).iterdir())])
         for name in ("set_a", "set_b")
     ]
     found = measured.find_overlays(*sets, rng=np.random.default_rng(0))

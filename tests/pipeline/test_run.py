@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import colours
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
-from colours import Colours, draw
 from PIL import Image, ImageEnhance
 
+from tests.support import colours
+from tests.support.colours import Colours, draw
 from visdiff_local.cli.main import main
 from visdiff_local.images import File
 from visdiff_local.models import paths, registry

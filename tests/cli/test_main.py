@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import colours
 import numpy as np
 import pytest
-from colours import Colours, draw
 from PIL import Image
 
+from tests.support import colours
+from tests.support.colours import Colours, draw
 from visdiff_local import errors
 from visdiff_local.cli.main import COMMANDS, main
 from visdiff_local.models import registry

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from tiny import CHAT, PATCH, SIDE, _language, _spread, _vision, tokenizer
+
+from tests.support.tiny import CHAT, PATCH, SIDE, _language, _spread, _vision, tokenizer
 
 ROPE = {"rope_type": "default", "rope_theta": 10000.0}
 

@@ -1,15 +1,14 @@
 """Replies of proposers and judges, real and invented, come out clean or not at all."""
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.paths import shared
 from visdiff_local.prompts import replies as parsing
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WORDS = st.text(alphabet="abcdefghijklmnopqrstuvwxyz", min_size=3, max_size=8).filter(
     lambda word: word not in ("nothing", "none", "null", "caption", "captions")
 )
@@ -22,9 +21,7 @@ QUOTES = st.sampled_from([("", ""), ('"', '"'), ("“", "”"), ("'", "'"), ("**
 
 @pytest.fixture(scope="module")
 def real() -> dict[str, list[str]]:
-    path = DATA / "gpt4_outputs.json"
-    if not path.exists():
-        pytest.skip(f"the published replies are not at {path}")
+    path = shared("data/gpt4_outputs.json")
     replies: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8"))
     return replies
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
-from backend_cases import folder_of, images, spec_of
 
+from tests.support import tiny
+from tests.support.backend_cases import folder_of, images, spec_of
+from tests.support.paths import ROOT
 from visdiff_local.errors import OutOfMemoryError
 from visdiff_local.images import File
 from visdiff_local.models import registry
@@ -387,7 +388,7 @@ from visdiff_local.models.backends.llama.context import Session
 import numpy, llama_cpp as library
 import logging
 sys.path.insert(0, sys.argv[2])
-import backend_cases
+from tests.support import backend_cases
 folder = Path(sys.argv[1])
 spec = backend_cases.spec_of("llama-q8_0")
 with backend.open_model(spec, folder, device="cpu") as model:
@@ -442,9 +443,8 @@ def test_without_memory_for_several_sequences_they_are_computed_in_turn(
 
 def test_a_context_that_does_not_fit_main_memory_is_opened_smaller() -> None:
     """Memory is really short here: the process may not have more."""
-    tests = str(Path(__file__).parent)
     done = subprocess.run(
-        [sys.executable, "-c", SHRINKING, str(folder_of("llama-q8_0")), tests],
+        [sys.executable, "-c", SHRINKING, str(folder_of("llama-q8_0")), str(ROOT)],
         capture_output=True,
         text=True,
         timeout=200,

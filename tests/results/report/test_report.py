@@ -13,9 +13,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import report_example
-from html_page import Page
 
+from tests.support import report_example
+from tests.support.html_page import Page
+from tests.support.paths import ROOT
 from visdiff_local.errors import InputError
 from visdiff_local.results import serialize
 from visdiff_local.results.report import write_report
@@ -381,7 +382,7 @@ def test_a_browser_opens_it_and_asks_for_nothing(drawn: Drawn, tmp_path: Path, s
 def test_a_run_of_schema_version_1_still_loads_and_draws_its_report(
     name: str, tmp_path: Path
 ) -> None:
-    old = Path(__file__).parent / "data" / f"run_of_version_1_{name}.json"
+    old = ROOT / "tests" / "data" / f"run_of_version_1_{name}.json"
     (tmp_path / "run.json").write_text(old.read_text())
     content = json.loads(old.read_text())
     loaded = serialize.load(tmp_path)

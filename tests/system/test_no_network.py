@@ -12,9 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import colours
 import pytest
 
+from tests.support import colours
+from tests.support.paths import ROOT
 from visdiff_local.models.pool import BUNDLED, find_weights
 from visdiff_local.models.specs import load_registry
 
@@ -65,8 +66,9 @@ def program(tmp_path: Path) -> list[str]:
     colours.draw(tmp_path / "b", ["blue"] * 30, seed=2)
     (tmp_path / "models.toml").write_text(colours.MODELS_TOML)
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r});"
-        "from visdiff_local.models import registry; registry.BACKENDS['fake'] = 'colours';"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r});"
+        "from visdiff_local.models import registry;"
+        f"registry.BACKENDS['fake'] = {colours.__name__!r};"
         "from visdiff_local.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     sets = [str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "run")]

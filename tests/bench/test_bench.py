@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stage_doubles import Words
 
+from tests.support.paths import shared
+from tests.support.stage_doubles import Words
 from visdiff_local.bench import accuracy, drawn, judge, null, tables, visdiffbench
 from visdiff_local.bench.accuracy import Graded, Trial
 from visdiff_local.bench.ledger import Ledger, key_of
@@ -30,7 +31,6 @@ from visdiff_local.types import (
     Summary,
 )
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 OPTIONS = {"profile": "nano"}
 
 
@@ -331,10 +331,7 @@ def test_all_bad_labels_are_reported_together(tmp_path: Path) -> None:
 
 
 def test_the_published_labels_are_read() -> None:
-    path = DATA / "judge_labels.jsonl"
-    if not path.exists():
-        pytest.skip(f"the human grades are not at {path}")
-    labels = judge.read_labels(path)
+    labels = judge.read_labels(shared("data/judge_labels.jsonl"))
     assert len(labels) == 108
     assert {one.grade for one in labels} == {0, 1, 2}
 
@@ -352,10 +349,7 @@ def test_scene_labels_are_exact_and_balanced() -> None:
 
 
 def official(name: str) -> Path:
-    path = DATA / "visdiffbench" / name
-    if not path.exists():
-        pytest.skip(f"the official table is not at {path}")
-    return path
+    return shared("data/visdiffbench") / name
 
 
 def test_the_official_tables_are_read_as_they_are(tmp_path: Path) -> None:
