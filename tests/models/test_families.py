@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support import backend_cases, tiny_families
+from tests.support import backend_cases, families
 from visdiff_local.errors import MissingDependencyError, SelfTestError, UsageError, WeightsError
 from visdiff_local.models.backends import answers
 from visdiff_local.models.backends.huggingface import caches, loading, vlm
@@ -26,7 +26,7 @@ WITHOUT_PILLOW = {
 
 @cache
 def folder(name: str) -> Path:
-    return tiny_families.FAMILIES[name](backend_cases.root() / f"family-{name}")
+    return families.FAMILIES[name](backend_cases.root() / f"family-{name}")
 
 
 def spec(name: str, **options: Any) -> ModelSpec:
@@ -45,7 +45,7 @@ def _own_memory_of_self_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("visdiff_local.models.backends.notes.cache_folder", lambda: tmp_path)
 
 
-@pytest.mark.parametrize("name", tiny_families.FAMILIES)
+@pytest.mark.parametrize("name", families.FAMILIES)
 def test_a_family_opens_and_answers(name: str) -> None:
     images = backend_cases.images()
     p_yes = model(name).p_yes(images, QUESTIONS)
@@ -58,7 +58,7 @@ def test_a_family_opens_and_answers(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", tiny_families.FAMILIES)
+@pytest.mark.parametrize("name", families.FAMILIES)
 def test_company_and_order_change_nothing(name: str) -> None:
     images = list(backend_cases.images())
     together = model(name).p_yes(images, QUESTIONS)
@@ -68,7 +68,7 @@ def test_company_and_order_change_nothing(name: str) -> None:
     assert said == [model(name).caption([one], "describe")[0] for one in images[:3]]
 
 
-@pytest.mark.parametrize("name", tiny_families.FAMILIES)
+@pytest.mark.parametrize("name", families.FAMILIES)
 def test_the_shared_prefix_gives_what_asking_directly_gives(name: str) -> None:
     opened = model(name)
     picture = _picture()
@@ -79,7 +79,7 @@ def test_the_shared_prefix_gives_what_asking_directly_gives(name: str) -> None:
     assert np.abs(shared - answers.probabilities(direct, opened.yes_no)).max() < 1e-5
 
 
-@pytest.mark.parametrize("name", tiny_families.FAMILIES)
+@pytest.mark.parametrize("name", families.FAMILIES)
 def test_the_fingerprint_names_what_prepares_the_pictures(name: str) -> None:
     used = type(model(name).opened.processor.image_processor).__name__
     named = loading.image_class(folder(name))

@@ -7,7 +7,7 @@ import numpy as np
 
 from visdiff_local.images import File
 from visdiff_local.protocols import FloatArray
-from visdiff_local.types import Hypothesis, ImageRef, Provenance
+from visdiff_local.types import Caption, Hypothesis, ImageRef, Provenance
 
 
 def ref(name: str, **fields: str) -> ImageRef:
@@ -119,3 +119,7 @@ class Space:
         rows = rows.reshape(len(names), self.dimension)
         unit: FloatArray = rows / np.linalg.norm(rows, axis=1, keepdims=True)
         return unit
+
+
+def captions_of(images: list[ImageRef], text: str) -> dict[str, Caption]:
+    return {image.id: Caption(image.id, f"{text} {image.id}") for image in images}

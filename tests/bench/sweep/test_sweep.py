@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from pyarrow import parquet
 
-from tests.bench.test_bench import FakeEngine, oracle
+from tests.support.engines import FakeEngine, oracle
 from tests.support.paths import ROOT
 from visdiff_local.bench.sweep import read_sweep, run_sweep, summarise, write
 from visdiff_local.errors import ProblemsError, UsageError
