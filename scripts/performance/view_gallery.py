@@ -102,10 +102,11 @@ def look(browser: Browser, link: str, images: int) -> dict[str, float]:
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     began = time.perf_counter()
     page.evaluate("document.querySelector('.vd-gallery').scrollTop = 1e9")
+    last = f".vd-cell:has(figcaption:text-is('{images - 1:06d}.jpg')) img"
+    page.locator(last).wait_for()
     page.wait_for_function(_PICTURE)
     scrolled = time.perf_counter() - began
-    shown = f"{images:,} of {images:,} images"
-    assert page.get_by_text(shown).is_visible()
+    page.get_by_text(f"{images:,} of {images:,} images").wait_for()
     context.close()
     addresses = {url.split("/")[2] for url in asked if url.startswith(("http", "ws"))}
     assert addresses == {link.split("/")[2]}, f"asked elsewhere: {addresses}"

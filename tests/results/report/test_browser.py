@@ -56,7 +56,7 @@ def test_a_browser_opens_it_and_asks_for_nothing(drawn: Drawn, tmp_path: Path, s
         command,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
         env={**os.environ, "LANG": "C.UTF-8"},
     )
