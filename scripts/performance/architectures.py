@@ -9,94 +9,25 @@ from typing import Any
 
 import torch
 import transformers as hf
-
-VICUNA_7B: Mapping[str, Any] = {
-    "vocab_size": 32_000,
-    "hidden_size": 4096,
-    "intermediate_size": 11_008,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 32,
-    "max_position_embeddings": 4096,
-}
-VICUNA_13B: Mapping[str, Any] = {
-    **VICUNA_7B,
-    "hidden_size": 5120,
-    "intermediate_size": 13_824,
-    "num_hidden_layers": 40,
-    "num_attention_heads": 40,
-    "num_key_value_heads": 40,
-}
-LLAMA_31_8B: Mapping[str, Any] = {
-    **VICUNA_7B,
-    "vocab_size": 128_256,
-    "intermediate_size": 14_336,
-    "num_key_value_heads": 8,
-    "max_position_embeddings": 131_072,
-}
-MISTRAL_7B: Mapping[str, Any] = {
-    "vocab_size": 32_064,
-    "hidden_size": 4096,
-    "intermediate_size": 14_336,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-}
-QWEN25_7B: Mapping[str, Any] = {
-    "vocab_size": 152_064,
-    "hidden_size": 3584,
-    "intermediate_size": 18_944,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 28,
-    "num_key_value_heads": 4,
-}
-CLIP_L_336: Mapping[str, Any] = {
-    "hidden_size": 1024,
-    "intermediate_size": 4096,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "image_size": 336,
-    "patch_size": 14,
-    "projection_dim": 768,
-}
-EVA_G: Mapping[str, Any] = {
-    "hidden_size": 1408,
-    "intermediate_size": 6144,
-    "num_hidden_layers": 39,
-    "num_attention_heads": 16,
-    "image_size": 224,
-    "patch_size": 14,
-}
-OPT_27B: Mapping[str, Any] = {
-    "vocab_size": 50_304,
-    "hidden_size": 2560,
-    "ffn_dim": 10_240,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "word_embed_proj_dim": 2560,
-}
-_T5 = {
-    "vocab_size": 32_128,
-    "d_kv": 64,
-    "num_layers": 24,
-    "num_decoder_layers": 24,
-    "feed_forward_proj": "gated-gelu",
-    "tie_word_embeddings": False,
-}
-FLAN_T5_XL: Mapping[str, Any] = {**_T5, "d_model": 2048, "d_ff": 5120, "num_heads": 32}
-FLAN_T5_XXL: Mapping[str, Any] = {**_T5, "d_model": 4096, "d_ff": 10_240, "num_heads": 64}
-
-QWEN25_VISION: Mapping[str, Any] = {
-    "depth": 32,
-    "hidden_size": 1280,
-    "intermediate_size": 3420,
-    "num_heads": 16,
-    "out_hidden_size": 3584,
-    "patch_size": 14,
-    "spatial_merge_size": 2,
-    "window_size": 112,
-    "fullatt_block_indexes": [7, 15, 23, 31],
-}
+from _published import (
+    CLIP_L_336,
+    EVA_G,
+    FLAN_T5_XL,
+    FLAN_T5_XXL,
+    LLAMA_31_8B,
+    MISTRAL_7B,
+    OPT_27B,
+    QWEN3_2B,
+    QWEN3_4B,
+    QWEN3_8B,
+    QWEN3_32B,
+    QWEN25_7B,
+    QWEN25_VISION,
+    TOWER_300M,
+    TOWER_400M,
+    VICUNA_7B,
+    VICUNA_13B,
+)
 
 
 def llama(**numbers: Any) -> Any:
@@ -186,33 +117,56 @@ def smolvlm2() -> Any:
     return hf.SmolVLMForConditionalGeneration(config)
 
 
-QWEN3_4B = {"hidden_size": 2560, "intermediate_size": 9728, "tie_word_embeddings": True}
-QWEN3_8B = {"hidden_size": 4096, "intermediate_size": 12_288}
-QWEN3_32B = {
-    "hidden_size": 5120,
-    "intermediate_size": 25_600,
-    "num_hidden_layers": 64,
-    "num_attention_heads": 64,
-}
-TOWER_300M = {
-    "depth": 24,
-    "hidden_size": 1024,
-    "intermediate_size": 4096,
-    "deepstack_visual_indexes": [5, 11, 17],
-}
-TOWER_400M = {
-    "depth": 27,
-    "hidden_size": 1152,
-    "intermediate_size": 4304,
-    "deepstack_visual_indexes": [8, 16, 24],
-}
-
-
 def qwen3(**text: Any) -> Any:
     """Qwen3 language models: what lies in their GGUF files."""
     shared = {"num_hidden_layers": 36, "num_key_value_heads": 8, "head_dim": 128}
     numbers = {"vocab_size": 151_936, "num_attention_heads": 32, **shared, **text}
     return hf.Qwen3ForCausalLM(hf.Qwen3Config(**numbers))
+
+
+def internvl() -> Any:
+    """InternVL3.5-8B: a ViT of 300 M at 448 pixels over Qwen3-8B."""
+    config = hf.InternVLConfig(
+        vision_config={
+            "hidden_size": 1024,
+            "intermediate_size": 4096,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 16,
+            "image_size": [448, 448],
+            "patch_size": [14, 14],
+        },
+        text_config={
+            "model_type": "qwen3",
+            "vocab_size": 151_936,
+            "num_attention_heads": 32,
+            "num_hidden_layers": 36,
+            "num_key_value_heads": 8,
+            "head_dim": 128,
+            "tie_word_embeddings": False,
+            **QWEN3_8B,
+        },
+        tie_word_embeddings=False,
+    )
+    return hf.InternVLForConditionalGeneration(config)
+
+
+def llava_onevision() -> Any:
+    """LLaVA-OneVision-7B: SigLIP So400m at 384 pixels over Qwen2-7B."""
+    config = hf.LlavaOnevisionConfig(
+        vision_config={
+            "model_type": "siglip_vision_model",
+            "hidden_size": 1152,
+            "intermediate_size": 4304,
+            "num_hidden_layers": 26,
+            "num_attention_heads": 16,
+            "image_size": 384,
+            "patch_size": 14,
+            "vision_use_head": False,
+        },
+        text_config={"model_type": "qwen2", **QWEN25_7B, "vocab_size": 152_000},
+        tie_word_embeddings=False,
+    )
+    return hf.LlavaOnevisionForConditionalGeneration(config)
 
 
 def phi4_mini() -> Any:
@@ -256,8 +210,18 @@ BUILDERS: Mapping[str, Callable[[], Any]] = {
     "qwen3-vl-8b": lambda: qwen3_vl({**TOWER_400M, "out_hidden_size": 4096}, QWEN3_8B),
     "qwen3-vl-32b": lambda: qwen3_vl({**TOWER_400M, "out_hidden_size": 5120}, QWEN3_32B),
     "smolvlm2-2.2b": smolvlm2,
+    "internvl3.5-8b": internvl,
+    "llava-onevision-7b": llava_onevision,
+    "qwen3-vl-2b-gguf": lambda: qwen3_vl({**TOWER_300M, "out_hidden_size": 2048}, QWEN3_2B),
+    "qwen3-vl-4b-gguf": lambda: qwen3_vl({**TOWER_300M, "out_hidden_size": 2560}, QWEN3_4B),
+    "qwen3-vl-8b-gguf": lambda: qwen3_vl({**TOWER_400M, "out_hidden_size": 4096}, QWEN3_8B),
+    "smolvlm2-2.2b-gguf": smolvlm2,
     "qwen3-4b-instruct-2507": lambda: qwen3(**QWEN3_4B),
     "phi-4-mini-instruct": phi4_mini,
+    "pe-core-t-16": lambda: clip("PE-Core-T-16-384"),
+    "pe-core-s-16": lambda: clip("PE-Core-S-16-384"),
+    "siglip2-base-32": lambda: clip("ViT-B-32-SigLIP2-256"),
+    "siglip2-large-16": lambda: clip("ViT-L-16-SigLIP2-384"),
     "pe-core-l-14": lambda: clip("PE-Core-L-14-336"),
     "pe-core-bigg-14": lambda: clip("PE-Core-bigG-14-448"),
     "siglip2-gopt": lambda: clip("ViT-gopt-16-SigLIP2-384"),
@@ -278,6 +242,19 @@ def on_meta(name: str) -> Any:
 def parameters(model: Any) -> int:
     """How many numbers the model holds; shared tensors count once."""
     return sum(tensor.numel() for tensor in model.parameters())
+
+
+_SIDE = ("visual.", "vision_tower.", "vision_model.", "connector.", "multi_modal_projector.")
+"""What lies in an mmproj, as parts of tensor names."""
+
+
+def side_parameters(model: Any) -> int:
+    """How many of the numbers are the vision side's, which a GGUF model has in its mmproj."""
+    return sum(
+        tensor.numel()
+        for name, tensor in model.named_parameters()
+        if any(part in name for part in _SIDE)
+    )
 
 
 def quantized(model: Any, whole: tuple[str, ...]) -> int:

@@ -159,7 +159,7 @@ def packs(place: Path, count: int, rng: random.Random, found: Findings) -> None:
 
 def ggufs(place: Path, count: int, rng: random.Random, found: Findings) -> None:
     from visdiff_local.errors import OutOfMemoryError, WeightsError
-    from visdiff_local.models.backends.llama import header
+    from visdiff_local.models.backends.llama import header, probe
     from visdiff_local.models.paths import BUNDLED
 
     sound = next((BUNDLED / "nano-llama").glob("*.gguf")).read_bytes()
@@ -175,7 +175,7 @@ def ggufs(place: Path, count: int, rng: random.Random, found: Findings) -> None:
         except WeightsError:
             return "header refused"
         try:
-            header.open_elsewhere(file)
+            probe.open_elsewhere(file)
         except (WeightsError, OutOfMemoryError):
             return "ended a child"
         return "opened, or refused by the library"

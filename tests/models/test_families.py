@@ -194,6 +194,12 @@ def test_a_model_without_an_image_budget_says_so() -> None:
         vlm.open_model(spec("internvl-3.5", image_budget=9), folder("internvl-3.5"), device="cpu")
 
 
+@pytest.mark.parametrize("quantization", ["fp16", "int8"])
+def test_gemma_is_not_opened_where_it_would_overflow(quantization: str) -> None:
+    with pytest.raises(UsageError, match='its text is empty; set quantization = "nf4"'):
+        vlm.open_model(spec("gemma-4", quantization=quantization), folder("gemma-4"), device="cpu")
+
+
 # ---- as a language model -------------------------------------------------------------------------
 
 

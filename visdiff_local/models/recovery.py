@@ -122,7 +122,7 @@ def lowered(spec: ModelSpec, fit: Fit) -> tuple[Fit, str]:
     """What to try of a model that fills the card alone, and how to say so: fewer of its layers
     there, where its backend can split it; else none."""
     layers = fit.gpu_layers or (spec.size.layers if spec.size is not None else 0)
-    if spec.backend == "llama_cpp" and layers > 1:
+    if spec.backend in ("llama_cpp", "llama_vision") and layers > 1:
         kept = layers // 2
         told = f"not enough memory on the GPU; {kept} of {layers} layers stay there"
         return replace(fit, gpu_layers=kept), told

@@ -16,6 +16,7 @@ BACKENDS: Mapping[BackendName, str] = {
     "vlm": "visdiff_local.models.backends.huggingface.vlm",
     "open_clip": "visdiff_local.models.backends.open_clip",
     "llama_cpp": "visdiff_local.models.backends.llama.model",
+    "llama_vision": "visdiff_local.models.backends.llama.vision",
     "llama_server": "visdiff_local.models.backends.llama.server",
     "fake": "visdiff_local.models.backends.fake",
 }

@@ -16,6 +16,16 @@ class Vision(Strict):
     """Patches that pass through it, over all tiles of the image."""
     width: int = Field(ge=1)
     mlp: int = Field(ge=1)
+    parameters: float = Field(default=0, ge=0)
+    """Of the tower and its projector, where they are a file of their own (``mmproj``); else they
+    are counted in the model's."""
+    stored_bits: float = Field(default=16, gt=0)
+    """Bits a parameter in that file."""
+
+    @property
+    def file_bytes(self) -> float:
+        """Of the file of its own; 0 where there is none."""
+        return self.parameters * self.stored_bits / 8
 
 
 class Size(Strict):
@@ -36,6 +46,12 @@ class Size(Strict):
     image_tokens: int = Field(default=0, ge=0)
     """Tokens of the prompt that one image becomes."""
     vision: Vision | None = None
+
+    @property
+    def published_bytes(self) -> float:
+        """Of all published files."""
+        beside = self.vision.file_bytes if self.vision else 0.0
+        return self.parameters * self.stored_bits / 8 + beside
 
     @property
     def kv_bytes_per_token(self) -> int:

@@ -22,7 +22,9 @@ from visdiff_local.system import foreign
 from visdiff_local.system.files import is_plain_name, is_plain_path
 from visdiff_local.system.foreign import ForeignError
 
-BackendName = Literal["blip2", "vlm", "open_clip", "llama_cpp", "llama_server", "fake"]
+BackendName = Literal[
+    "blip2", "vlm", "open_clip", "llama_cpp", "llama_vision", "llama_server", "fake"
+]
 QuantizationName = Literal["", "nf4", "int8", "fp16", "bf16", "fp32"]
 
 
@@ -94,9 +96,15 @@ class ModelSpec(Strict):
     token_from: str = Field(default="", pattern=r"^[A-Z_][A-Z0-9_]*$|^$")
     """``llama_server`` only: the environment variable that holds the server's token, where it wants
     one; ``VISDIFF_LLAMA_SERVER_TOKEN`` unless given. The token itself never stands here."""
+    mmproj: str = ""
+    """``llama_vision`` only: which of the files is the mmproj, the vision side of the model. Unless
+    given, the one whose header says that it is."""
+    image_fit: Literal["", "squash"] = ""
+    """``llama_vision`` only: ``squash`` puts every picture on the tower's square, whatever its
+    shape, for models whose own processor does; else mtmd does what it does for their kind."""
     image_budget: int = Field(default=0, ge=0)
-    """``vlm`` only: most tokens that a picture becomes, for models that leave the choice (Gemma 4:
-    70 … 1120; Qwen-VL; LFM2-VL). 0 leaves it to the folder's own settings."""
+    """Most tokens that a picture becomes, for models that leave the choice (Gemma 4: 70 … 1120;
+    Qwen-VL; LFM2-VL). 0 leaves it to the model's own settings."""
     multi_image: bool = False
     """Whether the VLM takes several images in one prompt."""
     most_images: int = Field(default=0, ge=0)
@@ -109,6 +117,18 @@ class ModelSpec(Strict):
     def _one_of_each_side(self) -> Self:
         if self.most_images == 1:
             raise ValueError("most_images must be 2 or more, so that both sets are shown")
+        return self
+
+    @model_validator(mode="after")
+    def _mmproj_is_one_of_the_files(self) -> Self:
+        if (self.mmproj or self.image_fit) and self.backend != "llama_vision":
+            raise ValueError('mmproj and image_fit are for backend = "llama_vision"')
+        if self.mmproj and self.files and self.mmproj not in self.files:
+            raise ValueError(f"mmproj = {self.mmproj!r} is not among its files")
+        if self.backend == "llama_vision" and len(self.files) == 1:
+            raise ValueError(
+                "a llama_vision model has two files, the GGUF and its mmproj; name both in files"
+            )
         return self
 
     @model_validator(mode="after")

@@ -22,17 +22,18 @@ END_OF_TEXT = "<|endoftext|>"
 def write_gguf(model: LlamaForCausalLM, tokenizer: Tokenizer, path: Path) -> None:
     """Writes float16 matrices and float32 vectors to ``path``."""
     writer = gguf.GGUFWriter(path, "llama")
-    _add_metadata(writer, model.config)
+    add_metadata(writer, model.config, "nano-llama")
     _add_tokenizer(writer, tokenizer)
-    _add_tensors(writer, model)
+    add_tensors(writer, model, np.float16)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
 
 
-def _add_metadata(writer: gguf.GGUFWriter, c: LlamaConfig) -> None:
-    writer.add_name("nano-llama")
+def add_metadata(writer: gguf.GGUFWriter, c: LlamaConfig, name: str) -> None:
+    """What llama.cpp must know of a Llama's configuration."""
+    writer.add_name(name)
     writer.add_description("Trained on the drawn-scene world of visdiff_local; knows nothing else.")
     writer.add_license("MIT")
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
@@ -68,7 +69,8 @@ def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
     writer.add_add_eos_token(False)
 
 
-def _add_tensors(writer: gguf.GGUFWriter, model: LlamaForCausalLM) -> None:
+def add_tensors(writer: gguf.GGUFWriter, model: LlamaForCausalLM, kind: type) -> None:
+    """The weights of a Llama with tied embeddings: matrices in ``kind``, vectors in 32 bits."""
     heads = model.config.num_attention_heads
     kv_heads = model.config.num_key_value_heads
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, model.config.num_hidden_layers)
@@ -83,7 +85,7 @@ def _add_tensors(writer: gguf.GGUFWriter, model: LlamaForCausalLM) -> None:
         name = names.get_name(key, try_suffixes=(".weight", ".bias"))
         if name is None:
             raise ValueError(f"GGUF has no name for the tensor {key!r}")
-        writer.add_tensor(name, weight.astype(np.float16 if weight.ndim > 1 else np.float32))
+        writer.add_tensor(name, weight.astype(kind if weight.ndim > 1 else np.float32))
 
 
 def _interleave(weight: np.ndarray, heads: int) -> np.ndarray:

@@ -7,8 +7,7 @@ from visdiff_local.errors import (
     OutOfMemoryError,
 )
 from visdiff_local.models.backends import batches as _batches
-from visdiff_local.models.backends import files
-from visdiff_local.models.backends.huggingface import inputs as vlm_inputs
+from visdiff_local.models.backends import files, pictures
 from visdiff_local.models.backends.huggingface import loading
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -56,5 +55,5 @@ def test_pictures_are_padded_and_not_cropped() -> None:
     assert square.shape == (40, 40, 3)
     assert square[0, 0].tolist() == [127, 63, 0]
     assert square[20, 0].tolist() == [255, 255, 255]
-    sheet = vlm_inputs.grid([wide] * 11)
+    sheet = pictures.as_grid([wide] * 11)
     assert sheet.size == (1120, 224)

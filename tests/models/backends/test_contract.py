@@ -126,7 +126,7 @@ def test_blip2_says_what_transformers_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", cases.VLMS)
 def test_describing_groups_is_seeded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vlm, "_PROPOSAL_TOKENS", 16)
+    monkeypatch.setattr(vlm, "PROPOSAL_TOKENS", 16)
     proposer = model(name)
     assert isinstance(proposer, protocols.ImageProposer)
     groups = [images()[:3], images()[3:]]
@@ -142,7 +142,7 @@ def test_describing_groups_is_seeded(name: str, monkeypatch: pytest.MonkeyPatch)
 def test_several_pictures_at_once_only_where_the_model_takes_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(vlm, "_PROPOSAL_TOKENS", 16)
+    monkeypatch.setattr(vlm, "PROPOSAL_TOKENS", 16)
     two = [images()[:2]]
     assert len(model("qwen").describe(two, "which?", seed=0, grid=False)) == 1
     with pytest.raises(UsageError, match="multi_image"):

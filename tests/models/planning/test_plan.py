@@ -32,8 +32,10 @@ def architectures() -> Iterator[ModuleType]:
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
     sys.modules["architectures"] = module
+    sys.path.insert(0, str(path.parent))
     found.loader.exec_module(module)
     yield module
+    sys.path.remove(str(path.parent))
     del sys.modules["architectures"]
 
 
@@ -45,6 +47,8 @@ REAL = (
     *("blip2-opt-2.7b", "blip2-flan-t5-xl", "blip2-flan-t5-xxl", "llava-1.5-7b", "llava-1.5-13b"),
     *("llava-1.6-mistral-7b", "siglip2-so400m"),
     *("qwen3-vl-4b", "qwen3-vl-8b", "qwen3-vl-32b", "smolvlm2-2.2b"),
+    *("internvl3.5-8b", "llava-onevision-7b"),
+    *("pe-core-t-16", "pe-core-s-16", "siglip2-base-32", "siglip2-large-16"),
     *("qwen3-4b-instruct-2507", "phi-4-mini-instruct"),
     *("pe-core-l-14", "pe-core-bigg-14", "siglip2-gopt"),
     *("qwen2.5-vl-7b", "clip-vit-bigg-14", "clip-vit-g-14", "clip-vit-h-14", "clip-vit-b-32"),
@@ -63,6 +67,43 @@ def test_real_architectures_weigh_what_the_plan_says(
     if size.quantized:
         count = architectures.quantized(model, WHOLE)
         assert size.quantized == pytest.approx(count, rel=0.03)
+
+
+SEEING_GGUFS = ("qwen3-vl-2b-gguf", "qwen3-vl-4b-gguf", "qwen3-vl-8b-gguf", "smolvlm2-2.2b-gguf")
+
+
+@pytest.mark.parametrize("name", SEEING_GGUFS)
+def test_both_files_of_a_gguf_vision_model_are_counted(
+    name: str, registry: Registry, architectures: ModuleType
+) -> None:
+    spec = registry.model(name)
+    assert spec.size is not None
+    assert spec.size.vision is not None
+    model = architectures.on_meta(name)
+    side = architectures.side_parameters(model)
+    assert spec.size.vision.parameters == pytest.approx(side, rel=0.03)
+    whole = architectures.parameters(model)
+    assert spec.size.parameters == pytest.approx(whole - side, rel=0.03)
+    both = spec.size.parameters * spec.size.stored_bits + side * spec.size.vision.stored_bits
+    assert memory.disk_bytes(spec) == pytest.approx(both / 8, rel=0.03)
+    assert memory.weights_bytes(spec) == memory.disk_bytes(spec)
+    assert memory.fixed_bytes(spec) > memory.fixed_bytes(
+        spec.model_copy(update={"size": spec.size.model_copy(update={"vision": None})})
+    )
+
+
+def test_a_vision_tower_stays_on_the_card_when_layers_do_not_fit(registry: Registry) -> None:
+    spec = registry.model("qwen3-vl-8b-gguf")
+    profile = registry.profile("modern-cpu-one").model_copy(
+        update=dict.fromkeys(("captioner", "vlm", "llm"), spec.name)
+    )
+    plan = make_plan(registry, profile, 6, rates={})
+    stage = plan.stages[0]
+    assert stage.placement == "gpu and cpu layers"
+    assert stage.gpu_layers is not None
+    assert 0 < stage.gpu_layers < 36
+    assert stage.weights_gib > memory.tower_bytes(spec) / memory.GIB
+    assert plan.fits[spec.name].gpu_layers == stage.gpu_layers
 
 
 def test_memory_gib_is_what_the_sizes_give(registry: Registry) -> None:

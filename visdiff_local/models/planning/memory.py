@@ -20,6 +20,9 @@ LLAMA_BLOCK = 512
 LLAMA_POOL = 2
 """Contexts that the cache holds, shared by all sequences that are decoded together."""
 
+GGUF = frozenset(("llama_cpp", "llama_vision", "llama_server"))
+"""Backends whose weights stay as they are published, opened by llama.cpp."""
+
 _HALF = 2
 _SINGLE = 4
 _BYTES = {"fp32": _SINGLE, "fp16": _HALF, "bf16": _HALF}
@@ -35,8 +38,8 @@ def weights_bytes(spec: ModelSpec, *, gpu: bool = True) -> float:
     size = spec.size
     if size is None:
         return spec.memory_gib * GIB
-    if spec.backend in ("llama_cpp", "llama_server"):
-        return size.parameters * size.stored_bits / 8
+    if spec.backend in GGUF:
+        return size.published_bytes
     rest = size.parameters - size.quantized
     if spec.quantization == "nf4":
         return size.quantized * NF4_BITS / 8 + rest * (_HALF if gpu else _SINGLE)
@@ -50,18 +53,26 @@ def disk_bytes(spec: ModelSpec) -> float:
     """Size of the published files."""
     if spec.size is None:
         return spec.memory_gib * GIB
-    return spec.size.parameters * spec.size.stored_bits / 8
+    return spec.size.published_bytes
+
+
+def tower_bytes(spec: ModelSpec) -> float:
+    """Of the weights, those of a vision tower in a file of its own (``mmproj``)."""
+    vision = spec.size.vision if spec.size is not None else None
+    return vision.file_bytes if vision is not None else 0.0
 
 
 def fixed_bytes(spec: ModelSpec) -> float:
     """Working memory that does not grow with the batch."""
     if spec.size is None:
         return 0.25 * spec.memory_gib * GIB
-    if spec.backend in ("llama_cpp", "llama_server"):
+    if spec.backend in GGUF:
         # The logits of one block, in float32, are the largest of llama.cpp's compute buffers.
         logits = LLAMA_BLOCK * spec.size.vocabulary * _SINGLE
         block = LLAMA_BLOCK * _SINGLE * (6 * spec.size.width + 3 * spec.size.mlp)
-        return logits + block + cache_bytes(spec)
+        # A picture is seen by itself, before the language model begins, by mtmd in 32 bits.
+        seen = 2 * _vision_bytes(spec.size.vision) if spec.size.vision else 0.0
+        return logits + block + seen + cache_bytes(spec)
     return 0.0
 
 
@@ -77,7 +88,7 @@ def item_bytes(spec: ModelSpec) -> float:
     size = spec.size
     if size is None:
         return 0.02 * spec.memory_gib * GIB + 8e6
-    if spec.backend in ("llama_cpp", "llama_server"):
+    if spec.backend in GGUF:
         return 0.0
     image = _vision_bytes(size.vision) if size.vision else 0.0
     if not size.layers:

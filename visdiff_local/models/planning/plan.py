@@ -20,6 +20,7 @@ from visdiff_local.models.planning.memory import (
     disk_bytes,
     fixed_bytes,
     item_bytes,
+    tower_bytes,
     weights_bytes,
 )
 from visdiff_local.models.registry import gpu_present
@@ -32,6 +33,7 @@ LARGEST_BATCH: Mapping[BackendName, int] = {
     "vlm": 16,
     "open_clip": 128,
     "llama_cpp": 64,
+    "llama_vision": 64,
     "llama_server": 1,
     "fake": 1,
 }
@@ -42,6 +44,7 @@ CPU_BATCH: Mapping[BackendName, int] = {
     "vlm": 4,
     "open_clip": 32,
     "llama_cpp": 32,
+    "llama_vision": 32,
 }
 
 CONTEXT_GIB = 0.6
@@ -220,14 +223,16 @@ def _fit(spec: ModelSpec, usable: float) -> _Fit:
     if weights + fixed + batch * item <= usable:
         return _Fit(weights, fixed + batch * item, batch, "gpu")
     layers = spec.size.layers if spec.size is not None else 0
-    if spec.backend == "llama_cpp" and layers:
-        # Each layer takes its weights and its part of the keys and values along.
-        cache = cache_bytes(spec)
-        count = floor((usable - (fixed - cache)) / ((weights + cache) / layers))
+    if spec.backend in ("llama_cpp", "llama_vision") and layers:
+        # Each layer takes its weights and its part of the keys and values along; a vision tower
+        # stays on the card as a whole.
+        cache, beside = cache_bytes(spec), tower_bytes(spec)
+        inside = weights - beside
+        count = floor((usable - beside - (fixed - cache)) / ((inside + cache) / layers))
         if count > 0:
             part = count / layers
-            off_card = (weights + cache) * (1 - part)
-            on_card = weights * part, fixed - cache * (1 - part)
+            off_card = (inside + cache) * (1 - part)
+            on_card = beside + inside * part, fixed - cache * (1 - part)
             return _Fit(*on_card, batch, "gpu and cpu layers", count, off_card)
     alone = weights_bytes(spec, gpu=False)
     batch = CPU_BATCH[spec.backend]

@@ -26,7 +26,7 @@ def choose(spec: ModelSpec, there: Collection[str]) -> list[str]:
     missing = sorted(set(spec.files) - set(there))
     if missing:
         raise WeightsError(f"{spec.name}: {_where(spec)} has no {missing[0]}")
-    if spec.backend == "llama_cpp":
+    if spec.backend in ("llama_cpp", "llama_vision"):
         # A GGUF holds its own tokenizer; the settings beside it belong to other formats.
         return named or _ggufs(spec, top)
     if spec.backend == "open_clip":
@@ -58,13 +58,17 @@ def _transformers(top: list[str]) -> list[str]:
 
 
 def _ggufs(spec: ModelSpec, top: list[str]) -> list[str]:
-    found = [name for name in top if name.endswith(".gguf")]
-    if len(found) != 1:
-        raise WeightsError(
-            f"{spec.name}: {_where(spec)} has {len(found)} GGUF files"
-            + (f" ({', '.join(found)}); name yours under files in models.toml" if found else "")
-        )
-    return found
+    """The one language model; of a vision model its mmproj, too. Which is which is told by their
+    names here: they may be a repository's, which nobody has read."""
+    ggufs = [name for name in top if name.endswith(".gguf")]
+    sides = [name for name in ggufs if "mmproj" in name.lower()]
+    models = [name for name in ggufs if name not in sides]
+    wanted = 1 if spec.backend == "llama_vision" else 0
+    if len(models) == 1 and (not wanted or len(sides) == 1):
+        return [*models, *(sides if wanted else [])]
+    what = f"{len(models)} GGUF files" + (f" and {len(sides)} mmproj files" if wanted else "")
+    named = f" ({', '.join(ggufs)}); name yours under files in models.toml" if ggufs else ""
+    raise WeightsError(f"{spec.name}: {_where(spec)} has {what}{named}")
 
 
 def _where(spec: ModelSpec) -> str:

@@ -39,6 +39,8 @@ _IDENTITY = (
     "url",
     "token_from",
     "multi_image",
+    "mmproj",
+    "image_fit",
 )
 
 

@@ -6,20 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from visdiff_local.errors import UsageError, WeightsError
+from visdiff_local.errors import WeightsError
 from visdiff_local.models.backends.answers import answering
 from visdiff_local.models.backends.files import defused
 from visdiff_local.models.backends.huggingface.loading import Opened, squared
+from visdiff_local.models.backends.pictures import within
 from visdiff_local.models.backends.templates import templates_of, within_bounds
 
-MOST_PIXELS = 1024 * 1024
-"""Models that look at pictures in their own size get no more than this; a photograph of 12
-megapixels would be 16,000 tokens."""
-
-GRID_COLUMNS = 10
-_CELL = 112
 _PLAIN_LLAVA = "USER: <image>\n{} ASSISTANT:"
 
 Inputs = dict[str, Any]
@@ -117,11 +112,7 @@ class InputMaker:
         images = self._opened.processor.image_processor
         if getattr(images, "do_center_crop", False):
             return squared(picture, images.image_mean)
-        if self.side is None and picture.width * picture.height > MOST_PIXELS:
-            shrink = (MOST_PIXELS / (picture.width * picture.height)) ** 0.5
-            size = max(1, int(picture.width * shrink)), max(1, int(picture.height * shrink))
-            return picture.resize(size, Image.Resampling.LANCZOS)
-        return picture
+        return within(picture) if self.side is None else picture
 
     def inputs(self, text: str, pictures: Sequence[Image.Image]) -> Inputs:
         """The processor's tensors (CPU) for one prompt, whose placeholders are the pictures."""
@@ -202,20 +193,6 @@ def common_start(lists: Sequence[Sequence[int]]) -> int:
     while count < shortest - 1 and len({ids[count] for ids in lists}) == 1:
         count += 1
     return count
-
-
-def grid(pictures: Sequence[Image.Image]) -> Image.Image:
-    """The pictures in rows of ten, uncropped, on white (VisDiff's image-based proposer)."""
-    if not pictures:
-        raise UsageError("a grid needs at least one image")
-    rows = -(-len(pictures) // GRID_COLUMNS)
-    columns = min(len(pictures), GRID_COLUMNS)
-    sheet = Image.new("RGB", (columns * _CELL, rows * _CELL), "white")
-    for place, picture in enumerate(pictures):
-        cell = ImageOps.pad(picture, (_CELL - 4, _CELL - 4), color="white")
-        row, column = divmod(place, GRID_COLUMNS)
-        sheet.paste(cell, (column * _CELL + 2, row * _CELL + 2))
-    return sheet
 
 
 FILLED_TILES = frozenset(("llava_next", "llava_onevision", "idefics3", "smolvlm"))

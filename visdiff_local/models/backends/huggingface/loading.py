@@ -24,6 +24,8 @@ IMAGE_BACKEND = "pil"
 """Pinned, since torchvision resizes to slightly other pixels; part of the fingerprint."""
 
 
+WIDE = ("gemma", "t5gemma")
+"""Kinds of models whose activations go beyond what float16 holds (65,504)."""
 _PIL_CLASS = re.compile(r"^class (\w+Pil)\b", re.MULTILINE)
 
 
@@ -95,10 +97,10 @@ def open_folder(
     with dependency("transformers"):
         import transformers
     place = pick_device(device)
-    dtype = _dtype(spec, place)
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     with opening(spec, folder), _quiet():
         config = transformers.AutoConfig.from_pretrained(folder, **local)
+        dtype = _dtype(spec, place, str(config.model_type))
         processor = _processor(transformers, folder, local)
         # Named here and not above, where a video processor would be asked for it and has none.
         processor.image_processor = transformers.AutoImageProcessor.from_pretrained(
@@ -172,10 +174,24 @@ def _budget(spec: ModelSpec, images: Any) -> None:
         )
 
 
-def _dtype(spec: ModelSpec, device: str) -> Any:
-    """What the unquantized parts compute in: half precision on CUDA, float32 on a CPU."""
+def _dtype(spec: ModelSpec, device: str, kind: str) -> Any:
+    """What the unquantized parts compute in: half precision on CUDA, float32 on a CPU.
+
+    Args:
+        kind: the configuration's ``model_type``.
+
+    Raises:
+        UsageError: models.toml asks for one in which a model of this kind says nothing.
+    """
     import torch
 
+    wide = kind.startswith(WIDE)
+    if wide and spec.quantization in ("fp16", "int8"):
+        raise UsageError(
+            f"{spec.name}: a {kind} overflows in 16-bit floats with a small exponent, which "
+            f'{spec.quantization} computes in, and its text is empty; set quantization = "nf4", '
+            '"bf16" or "fp32" in models.toml'
+        )
     named = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
     if spec.quantization in named:
         return named[spec.quantization]
@@ -184,7 +200,9 @@ def _dtype(spec: ModelSpec, device: str) -> Any:
     if device == "cpu":
         return torch.float32
     # bfloat16 where the GPU has it: FLAN-T5 overflows in float16.
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float16
+    if torch.cuda.is_bf16_supported(False):
+        return torch.bfloat16
+    return torch.float32 if wide else torch.float16
 
 
 def _quantization(spec: ModelSpec, dtype: Any, whole: list[str]) -> Any:

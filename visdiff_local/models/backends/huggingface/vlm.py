@@ -34,6 +34,12 @@ from visdiff_local.models.backends.huggingface import caches, loading
 from visdiff_local.models.backends.huggingface import inputs as vlm_inputs
 from visdiff_local.models.backends.huggingface.inputs import Inputs, Wrapped
 from visdiff_local.models.backends.huggingface.vlm_check import check
+from visdiff_local.models.backends.pictures import (
+    MOST_PIXELS,
+    PROPOSAL_TEMPERATURE,
+    PROPOSAL_TOKENS,
+    as_grid,
+)
 from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.protocols import Captioner, FloatArray, ImageProposer, TextModel, VisualQA
 from visdiff_local.types import ImageRef
@@ -41,9 +47,6 @@ from visdiff_local.types import ImageRef
 _BATCH = {"cuda": 16, "cpu": 4}
 _QUESTIONS = {"cuda": 32, "cpu": 32}
 """Questions asked at once in a batch; each holds a copy of the image's keys and values."""
-_PROPOSAL_TOKENS = 400
-_PROPOSAL_TEMPERATURE = 0.7
-
 
 IMPLEMENTS = (Captioner, VisualQA, ImageProposer, TextModel)
 
@@ -53,9 +56,9 @@ def fingerprint(spec: ModelSpec, folder: Path) -> str:
     return fingerprint_of(
         spec,
         folder,
-        images=[loading.image_class(folder), DECODING, "pad", vlm_inputs.MOST_PIXELS],
+        images=[loading.image_class(folder), DECODING, "pad", MOST_PIXELS],
         new_tokens=spec.max_new_tokens,
-        proposals=[_PROPOSAL_TOKENS, _PROPOSAL_TEMPERATURE],
+        proposals=[PROPOSAL_TOKENS, PROPOSAL_TEMPERATURE],
         **({"image_budget": spec.image_budget} if spec.image_budget else {}),
     )
 
@@ -163,7 +166,7 @@ class Vlm:
         texts = []
         for group in groups:
             pictures = [picture for _, picture in decoded(group)]
-            shown = [vlm_inputs.grid(pictures)] if grid else pictures
+            shown = [as_grid(pictures)] if grid else pictures
             text = self.make.wrap(prompt, images=len(shown)).whole
             texts += self._generate([self.make.inputs(text, shown)], seed=seed)
         return texts
@@ -184,9 +187,9 @@ class Vlm:
         settings: dict[str, Any] = {"max_new_tokens": self._max_new_tokens, "do_sample": False}
         if seed is not None:
             settings = {
-                "max_new_tokens": _PROPOSAL_TOKENS,
+                "max_new_tokens": PROPOSAL_TOKENS,
                 "do_sample": True,
-                "temperature": _PROPOSAL_TEMPERATURE,
+                "temperature": PROPOSAL_TEMPERATURE,
             }
         settings |= options or {}
         devices = [0] if self.opened.device == "cuda" else []

@@ -4,9 +4,9 @@ Chat formats are applied here, since the library's own "vicuna" drops the system
 fallback is another model's format.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from visdiff_local.errors import UsageError, WeightsError
 from visdiff_local.models.backends.answers import answering
@@ -86,12 +86,17 @@ def chat_format(spec: ModelSpec, vocabulary: Vocabulary) -> Format:
             f'{spec.name}: chat = "{spec.chat}" is unknown; choose one of: '
             + ", ".join(f'"{name}"' for name in CHATS)
         )
+    return own_template(spec, vocabulary).of_turns
+
+
+def own_template(spec: ModelSpec, vocabulary: Vocabulary) -> "ChatTemplate":
+    """The template inside the GGUF; raises :class:`WeightsError` where there is none."""
     source = vocabulary.chat_template()
     if not source:
         raise WeightsError(
             f'{spec.name}: the GGUF has no chat template; set chat = "vicuna" or "" in models.toml'
         )
-    return _by_template(spec.name, source, vocabulary)
+    return ChatTemplate(spec.name, source, vocabulary)
 
 
 def _one_question(name: str, turns: Chat) -> str:
@@ -100,39 +105,73 @@ def _one_question(name: str, turns: Chat) -> str:
     return "\n\n".join(turn.content for turn in turns)
 
 
-def _by_template(name: str, source: str, vocabulary: Vocabulary) -> Format:
-    """By a Jinja2 template, within the bounds of :mod:`visdiff_local.models.backends.templates`.
+class ChatTemplate:
+    """A GGUF's own Jinja2 template, within the bounds of
+    :mod:`visdiff_local.models.backends.templates`.
 
     It is not told the date (``strftime_now``), which would change prompts every day.
-    """
-    special = vocabulary.special_tokens()
-    try:
-        template = Bounded(source)
-    except RefusedTemplateError as error:
-        raise WeightsError(f"{name}: the GGUF's chat template: {error}") from error
 
-    def render(turns: Chat) -> str:
+    Raises:
+        WeightsError: it cannot be used.
+    """
+
+    def __init__(self, name: str, source: str, vocabulary: Vocabulary) -> None:
+        self.special = vocabulary.special_tokens()
+        self._name = name
+        self._ends = vocabulary.special_token("bos"), vocabulary.special_token("eos")
+        try:
+            self._template = Bounded(source)
+        except RefusedTemplateError as error:
+            raise WeightsError(f"{name}: the GGUF's chat template: {error}") from error
+        self._in_parts = self._wants_parts()
+
+    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
+        """Up to where the reply begins; raises :class:`RefusedTemplateError`."""
+        bos, eos = self._ends
         return answering(
-            template.render(
-                messages=[{"role": t.role, "content": defused(t.content, special)} for t in turns],
+            self._template.render(
+                messages=messages,
                 add_generation_prompt=True,
                 enable_thinking=False,  # templates ignore names that they do not know
-                bos_token=vocabulary.special_token("bos"),
-                eos_token=vocabulary.special_token("eos"),
+                bos_token=bos,
+                eos_token=eos,
             )
         )
 
-    def said(turns: Chat) -> str:
+    def _wants_parts(self) -> bool:
+        """Whether a message's content is a list of parts here, as in many vision models' templates:
+        they read a plain text letter by letter, and silently leave all of it out."""
+        probe = "probing text"
+
+        def shown(content: object) -> bool:
+            try:
+                return probe in self.render([{"role": "user", "content": content}])
+            except RefusedTemplateError:
+                return False
+
+        return not shown(probe) and shown([{"type": "text", "text": probe}])
+
+    def of_turns(self, turns: Chat) -> str:
+        """Raises :class:`UsageError` for turns that the template refuses."""
         try:
-            return render(turns)
+            return self._of_turns(turns)
         except RefusedTemplateError as error:
             why = error
         try:
-            return render(_without_system(turns))  # some templates refuse a system message
+            return self._of_turns(_without_system(turns))  # some refuse a system message
         except RefusedTemplateError:
-            raise UsageError(f"{name}: its chat template refuses these messages ({why})") from why
+            raise UsageError(
+                f"{self._name}: its chat template refuses these messages ({why})"
+            ) from why
 
-    return said
+    def _of_turns(self, turns: Chat) -> str:
+        texts = [(turn.role, defused(turn.content, self.special)) for turn in turns]
+        return self.render(
+            [
+                {"role": role, "content": [{"type": "text", "text": t}] if self._in_parts else t}
+                for role, t in texts
+            ]
+        )
 
 
 def _without_system(turns: Chat) -> Chat:

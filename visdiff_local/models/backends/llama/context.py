@@ -1,18 +1,17 @@
 """llama.cpp's memory: an open GGUF and its context, which shrinks where it does not fit."""
 
-import ctypes
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from visdiff_local.errors import MissingDependencyError, OutOfMemoryError, WeightsError
+from visdiff_local.errors import OutOfMemoryError, WeightsError
 from visdiff_local.models.backends.batches import quiet
 from visdiff_local.models.backends.files import dependency
+from visdiff_local.models.backends.llama.library import INSTALL, has_gpu, log, short_of_memory
 from visdiff_local.models.backends.llama.prefixes import BATCH
 from visdiff_local.models.backends.llama.vocab import Vocabulary
 from visdiff_local.protocols import FloatArray
@@ -38,10 +37,6 @@ _CELLS = 256
 _TINY = 64 << 20
 """Bytes of weights below which one thread and one sequence at a time are the fastest on a CPU: they
 stay in its cache, so that several sequences have no reading of them to share."""
-_SHORT_OF_MEMORY = ("out of memory", "failed to allocate", "unable to allocate", "cannot allocate")
-"""What llama.cpp's log says, of a card or of main memory, where opening fails for want of it."""
-_INSTALL = "pip install llama-cpp-python"
-_INSTALL_CUDA = f'CMAKE_ARGS="-DGGML_CUDA=on" {_INSTALL} --force-reinstall --no-cache-dir'
 
 
 class Session:
@@ -75,16 +70,17 @@ class Session:
         gpu_layers: int | None = None,
         say: Callable[[str], None] = quiet,
     ) -> None:
-        with dependency("llama-cpp-python", _INSTALL):
+        with dependency("llama-cpp-python", INSTALL):
             import llama_cpp
         # What the library prints to stderr goes by this logger; its own "not verbose" lets through
         # warnings.
         logging.getLogger("llama-cpp-python").setLevel(logging.CRITICAL)
         self.library: Any = llama_cpp
         self.context = context
-        self._gpu = _gpu(llama_cpp, device)
+        self._gpu = has_gpu(llama_cpp, device)
         self._say = say
         self.block = BLOCK
+        self._least_block = _LEAST_BLOCK
         self.handle: Any = None
         self._model: Any = self._open_model(path, gpu_layers)
         self.layout: Layout = layout or self._usual_layout()
@@ -108,6 +104,22 @@ class Session:
     def memory(self) -> Any:
         """llama.cpp's handle of the cache."""
         return self.library.llama_get_memory(self.handle)
+
+    @property
+    def model(self) -> Any:
+        """llama.cpp's handle of the weights."""
+        return self._model
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the library may use one."""
+        return self._gpu
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether some layers keep states, so that no part of a sequence can be dropped."""
+        lib, model = self.library, self._model
+        return bool(lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model))
 
     # ---- computing -------------------------------------------------------------------------------
 
@@ -175,6 +187,20 @@ class Session:
             self._open()
         return min(sequences, self._streams[0]) if self.layout == "streams" else 0
 
+    def widen(self, tokens: int) -> None:
+        """Sees to it that as many tokens are always computed in one block; what the cache holds is
+        lost where the context is opened anew for it.
+
+        Raises:
+            OutOfMemoryError: there is no memory for a block of that size.
+        """
+        self._least_block = max(self._least_block, _whole(tokens))
+        if tokens <= self.block:
+            return
+        self._free_context()
+        self.block = self._least_block
+        self._open()
+
     def shrink(self) -> bool:
         """Opens the context anew with half the tokens at a time, at last with one sequence.
 
@@ -193,9 +219,9 @@ class Session:
         return True
 
     def _lessen(self) -> bool:
-        if self.block > _LEAST_BLOCK:
-            self.block //= 2
-            self._say(f"not enough memory for {2 * self.block} tokens at once; {self.block} now")
+        if self.block > self._least_block:
+            before, self.block = self.block, max(self.block // 2, self._least_block)
+            self._say(f"not enough memory for {before} tokens at once; {self.block} now")
             return True
         if self.slots > 1:
             self._say(f"not enough memory for {self.slots} sequences at once; one by one now")
@@ -243,21 +269,21 @@ class Session:
         # Weights repacked for a CPU's matrix unit (AMX) crashed in batches of two tokens and more
         # (llama-cpp-python 0.3.36), and their results depend on the size of the batch.
         parameters.use_extra_bufts = False
-        with _log(self.library) as told:
+        with log(self.library) as told:
             model = self.library.llama_model_load_from_file(str(path).encode(), parameters)
         if model:
             return model
-        if any(words in "".join(told).lower() for words in _SHORT_OF_MEMORY):
+        if short_of_memory(told):
             raise OutOfMemoryError(f"{path}: no memory for its weights; {SMALLER}")
         raise WeightsError(
             f"{path}: llama.cpp cannot open it; it is damaged, or newer than the installed "
-            f"llama-cpp-python (type: {_INSTALL} --upgrade)"
+            f"llama-cpp-python (type: {INSTALL} --upgrade)"
         )
 
     def _open_context(self) -> Any:
         parameters = self.library.llama_context_default_params()
         parameters.n_ctx = self.pool
-        parameters.n_batch = BATCH
+        parameters.n_batch = max(BATCH, self.block)
         parameters.n_ubatch = self.block
         streams = self.layout == "streams"
         parameters.n_seq_max = 1 + (self._streams[0] if streams else self.slots)
@@ -266,10 +292,11 @@ class Session:
         flash = "AUTO" if self._gpu else "DISABLED"
         parameters.flash_attn_type = getattr(self.library, f"LLAMA_FLASH_ATTN_TYPE_{flash}")
         parameters.offload_kqv = parameters.op_offload = self._gpu
-        parameters.n_threads = parameters.n_threads_batch = self._threads()
+        parameters.n_threads = parameters.n_threads_batch = self.threads
         return self.library.llama_init_from_model(self._model, parameters)
 
-    def _threads(self) -> int:
+    @property
+    def threads(self) -> int:
         """Threads for the CPU: what OMP_NUM_THREADS says; one for a tiny model, where waiting for
         each other costs more than the work; else one a core of this process."""
         named = os.environ.get("OMP_NUM_THREADS", "")
@@ -281,30 +308,3 @@ class Session:
 def _whole(tokens: int) -> int:
     """As many as a stream of at least ``tokens`` has."""
     return -(-tokens // _CELLS) * _CELLS
-
-
-def _gpu(library: Any, device: str) -> bool:
-    able = bool(library.llama_supports_gpu_offload())
-    if device == "cuda" and not able:
-        raise MissingDependencyError(
-            f"this llama-cpp-python was built without CUDA; type: {_INSTALL_CUDA}"
-        )
-    return able and device != "cpu"
-
-
-@contextmanager
-def _log(library: Any) -> Iterator[list[str]]:
-    """What the library logs meanwhile, in place of its printing it: it gives no other reason."""
-    from llama_cpp import _logger
-
-    told: list[str] = []
-
-    @library.llama_log_callback  # type: ignore[untyped-decorator]
-    def hear(level: int, text: bytes, _: object) -> None:
-        told.append(text.decode("utf-8", "replace"))
-
-    library.llama_log_set(hear, ctypes.c_void_p(0))
-    try:
-        yield told
-    finally:
-        library.llama_log_set(_logger.llama_log_callback, ctypes.c_void_p(0))

@@ -2,7 +2,8 @@
 
 llama.cpp trusts much of what it reads, and where an assertion of its fails, the process ends. So
 the whole header is walked here first, in bounds; and a file that has not been opened on this
-machine before is opened in a process of its own (:func:`open_elsewhere`), whose end is not ours.
+machine before is opened in a process of its own
+(:mod:`visdiff_local.models.backends.llama.probe`), whose end is not ours.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3).
 """
@@ -14,9 +15,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from visdiff_local.errors import OutOfMemoryError, WeightsError
-from visdiff_local.models.backends.checksums import sha256
-from visdiff_local.models.backends.notes import recall, remember
+from visdiff_local.errors import WeightsError
 
 MOST_FIELDS = 1 << 16
 MOST_TENSORS = 1 << 16
@@ -31,35 +30,6 @@ _SCALARS: Mapping[int, str] = {
     **{0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 }
 _STRING, _ARRAY = 8, 9
-_PROBE_SECONDS = 300.0
-_ROOM = 8 << 30
-"""Bytes of address space beside the file itself."""
-_PROBE = """
-import ctypes, sys
-import llama_cpp
-@llama_cpp.llama_log_callback
-def hush(level, text, data): pass
-llama_cpp.llama_log_set(hush, ctypes.c_void_p(0))
-parameters = llama_cpp.llama_model_default_params()
-parameters.n_gpu_layers = 0
-parameters.use_extra_bufts = False
-path = sys.argv[1].encode(errors="surrogateescape")
-model = llama_cpp.llama_model_load_from_file(path, parameters)
-if not model: sys.exit(0)
-wanted = llama_cpp.llama_context_default_params()
-wanted.n_ctx = wanted.n_batch = wanted.n_ubatch = 64
-wanted.n_threads = wanted.n_threads_batch = 1
-context = llama_cpp.llama_init_from_model(model, wanted)
-if not context: sys.exit(0)
-vocabulary = llama_cpp.llama_model_get_vocab(model)
-ids = (ctypes.c_int32 * 32)()
-count = llama_cpp.llama_tokenize(vocabulary, b"a dog", 5, ids, 32, True, True)
-for token in range(min(llama_cpp.llama_vocab_n_tokens(vocabulary), 100000)):
-    llama_cpp.llama_vocab_get_attr(vocabulary, token)
-if count > 0: llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(ids, count))
-"""
-"""What the program itself does with a model; where the library refuses, it will say so to us too.
-"""
 
 
 @dataclass
@@ -72,6 +42,13 @@ class Header:
     """Type and length by key."""
     tensors: dict[str, tuple[tuple[int, ...], int, int]] = field(default_factory=dict)
     """Shape, type and offset by name."""
+    data_at: int = 0
+    """Where the tensors' data begin, which their offsets count from."""
+
+    @property
+    def architecture(self) -> str:
+        """What the file holds; ``clip``: the vision side of another file's model."""
+        return str(self.values["general.architecture"])
 
 
 class DamagedHeaderError(ValueError):
@@ -87,45 +64,6 @@ def check(path: Path) -> Header:
         raise WeightsError(f"{path}: its header is damaged ({error}); it is not opened") from error
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def open_elsewhere(path: Path) -> None:
-    """Opens the file in a process of its own, once for each file; then it is known not to end one.
-
-    Raises:
-        WeightsError: that process crashed, or did not come to an end.
-        OutOfMemoryError: the system killed it for want of memory.
-    """
-    import resource
-    import subprocess
-
-    from visdiff_local.system import processes
-
-    note = Path("opened") / f"{sha256(path)}-{_library()}"
-    if recall(note) == "opened":
-        return
-    limits = {resource.RLIMIT_AS: path.stat().st_size * 3 + _ROOM, resource.RLIMIT_CORE: 0}
-    try:
-        done = processes.run_python(_PROBE, str(path), timeout=_PROBE_SECONDS, limits=limits)
-    except subprocess.TimeoutExpired as error:
-        raise WeightsError(
-            f"{path}: llama.cpp does not come to an end with it ({_PROBE_SECONDS:g} s); it is "
-            "damaged, and is not opened"
-        ) from error
-    if done.returncode == -9:
-        raise OutOfMemoryError(f"{path}: not enough memory to open it")
-    if done.returncode < 0:
-        raise WeightsError(f"{path}: llama.cpp crashes on it; it is damaged, and is not opened")
-    remember(note, "opened")
-
-
-def _library() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("llama-cpp-python")
-    except PackageNotFoundError:
-        return ""
 
 
 class _Reader:
@@ -198,6 +136,7 @@ class _Reader:
             raise DamagedHeaderError(f"an alignment of {alignment!r}")
         here = self._size - self._left
         start = -(-here // alignment) * alignment
+        found.data_at = start
         room = self._size - start
         for name, (shape, kind, offset) in found.tensors.items():
             if offset % alignment:
@@ -263,9 +202,10 @@ def _plausible(found: Header) -> None:
             raise DamagedHeaderError(f"{key} is {value!r}")
         if isinstance(value, float) and not abs(value) < 1e30:
             raise DamagedHeaderError(f"{key} is {value!r}")
-    layers = found.values.get(f"{architecture}.block_count", 1)
-    if layers > MOST_LAYERS:
-        raise DamagedHeaderError(f"{layers:,} layers")
+    for name in ("block_count", "vision.block_count"):
+        layers = found.values.get(f"{architecture}.{name}", 1)
+        if layers > MOST_LAYERS:
+            raise DamagedHeaderError(f"{layers:,} layers")
     _vocabulary(found)
 
 
@@ -274,6 +214,8 @@ _POSITIVE = frozenset(
         *("block_count", "context_length", "embedding_length", "feed_forward_length"),
         *("attention.head_count", "attention.key_length", "attention.value_length", "vocab_size"),
         *("rope.freq_base", "rope.dimension_count", "attention.layer_norm_rms_epsilon"),
+        *("vision.image_size", "vision.patch_size", "vision.spatial_merge_size"),
+        "vision.projector.scale_factor",
     )
 )
 

@@ -23,7 +23,7 @@ from visdiff_local.models.backends.files import (
     unique,
     weight_files,
 )
-from visdiff_local.models.backends.llama import header
+from visdiff_local.models.backends.llama import header, mmproj, probe
 from visdiff_local.models.backends.llama.chat import (
     Asked,
     Chat,
@@ -41,6 +41,7 @@ from visdiff_local.models.backends.llama.sampling import (
     Chances,
     Choice,
     Grammar,
+    Next,
     Reply,
     gbnf_of,
 )
@@ -54,9 +55,13 @@ AnyReader = TypeVar("AnyReader", bound=Reader)
 IMPLEMENTS = (TextModel,)
 
 
-def fingerprint(spec: ModelSpec, folder: Path) -> str:
-    """See :func:`visdiff_local.models.backends.files.fingerprint_of`; imports nothing heavy."""
-    return fingerprint_of(spec, folder, chat=spec.chat, min_p=MIN_P)
+def fingerprint(spec: ModelSpec, folder: Path, **more: object) -> str:
+    """See :func:`visdiff_local.models.backends.files.fingerprint_of`; imports nothing heavy.
+
+    Args:
+        more: settings of a model that sees pictures, too.
+    """
+    return fingerprint_of(spec, folder, chat=spec.chat, min_p=MIN_P, **more)
 
 
 def open_model(
@@ -79,17 +84,13 @@ def open_model(
         SelfTestError: the model opened and does not do what a language model must do.
         UsageError: ``chat`` or ``quantization`` has no meaning here.
     """
-    if spec.quantization:
-        raise UsageError(
-            f"{spec.name}: a GGUF is quantized already; leave quantization out in models.toml"
-        )
-    shards = [path for path in weight_files(spec, folder) if path.suffix == ".gguf"]
+    refuse_quantization(spec)
+    files = [path for path in weight_files(spec, folder) if path.suffix == ".gguf"]
+    shards = [path for path in files if not mmproj.is_mmproj(header.check(path))]
     if not shards:
-        raise WeightsError(f"{spec.name}: models.toml names no .gguf file under files")
-    for shard in shards:
-        header.check(shard)
+        raise WeightsError(f"{spec.name}: models.toml names no .gguf of a language model in files")
     if not folder.is_relative_to(BUNDLED):
-        header.open_elsewhere(shards[0])
+        probe.open_elsewhere(shards[0])
     with opening(spec, folder):
         session = Session(
             shards[0],
@@ -107,6 +108,14 @@ def open_model(
         selftest.once(model.fingerprint, device, lambda: check(model))
         on_failure.pop_all()
     return model
+
+
+def refuse_quantization(spec: ModelSpec) -> None:
+    """Raises :class:`UsageError` where models.toml wants a GGUF quantized."""
+    if spec.quantization:
+        raise UsageError(
+            f"{spec.name}: a GGUF is quantized already; leave quantization out in models.toml"
+        )
 
 
 class LlamaCpp:
@@ -247,6 +256,12 @@ class LlamaCpp:
         rows = unique(list(prompts), shares)
         return np.array(rows, dtype=np.float32).reshape(len(prompts), len(options))
 
+    def following(self, prompts: Sequence[str]) -> FloatArray:
+        """Float32 (n, vocabulary): the probability of every token to come next."""
+        asked = [self.tokens(prompt) for prompt in prompts]
+        readers = self._read(asked, lambda: [Next() for _ in asked], room=1)
+        return np.stack([reader.probabilities for reader in readers])
+
     def text_p_yes(self, prompts: Sequence[str]) -> FloatArray:
         """Float32 (n,): P("yes") against "no"."""
         return self.choose(prompts, ("yes", "no"))[:, 0]
@@ -255,9 +270,16 @@ class LlamaCpp:
         """The prompt in the model's chat format, as token ids."""
         return self.chat_tokens((Turn("user", prompt),))
 
+    def said(self, prompt: str) -> str:
+        """The prompt in the model's chat format, up to where its reply begins."""
+        return self._said((Turn("user", prompt),))
+
     def chat_tokens(self, turns: Chat) -> list[int]:
         """A chat in the model's format, up to where its reply begins, as token ids."""
-        said = self._said(turns)
+        return self.text_tokens(self._said(turns))
+
+    def text_tokens(self, said: str) -> list[int]:
+        """What a prompt begins with, in the model's format, as token ids."""
         # A template may write the begin-of-text token itself; twice would be once too often.
         start = not (self._special and self._bos and said.startswith(self._bos))
         return self.engine.vocabulary.tokenize(said, start=start, special=self._special)
@@ -277,10 +299,11 @@ def check(model: LlamaCpp) -> None:
         engine.vocabulary.tokenize, engine.vocabulary.text, rows=size, size=size
     )
     selftest.yes_and_no(model.option_ids(("yes", "no")))
+    selftest.answer_comes_next(model.said("Is there a red dog in the picture?"))
     prompts = ["Is there a red dog in the picture? Answer:", "Is there a bird? Answer:", "1 2 3"]
-    together = model.choose(prompts, ("yes", "no"))
-    alone = np.concatenate([model.choose([prompt], ("yes", "no")) for prompt in prompts])
-    if not np.allclose(together, alone, atol=0.02, equal_nan=True):
+    together = model.following(prompts)
+    alone = np.concatenate([model.following([prompt]) for prompt in prompts])
+    if not np.abs(together - alone).max() <= 0.02:
         raise SelfTestError(
             "a prompt gets another answer in company than alone; likely cause: an architecture "
             "whose cache llama.cpp cannot share between sequences"

@@ -51,6 +51,17 @@ class Choice:
         self.shares = answers.probabilities(logits[None], self._options)[0]
 
 
+class Next:
+    """Reads the probability of every token (vocabulary,) and asks for no further one."""
+
+    def __init__(self) -> None:
+        self.probabilities = np.zeros(0, dtype=np.float32)
+
+    def read(self, logits: FloatArray) -> None:
+        mass = np.exp(logits - logits.max(), dtype=np.float64)
+        self.probabilities = (mass / mass.sum()).astype(np.float32)
+
+
 class Grammar:
     """A llama.cpp grammar on its way through one reply."""
 
