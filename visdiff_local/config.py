@@ -31,6 +31,7 @@ class Options(TypedDict, total=False):
     paired_by: str | None
     cluster_by: str | None
     within: str | None
+    propose_on: str | None
     path_column: str | None
     caption_column: str | None
     crops: bool
@@ -108,6 +109,9 @@ class RunConfig(BaseModel):
     patients, videos, products."""
     within: str | None = None
     """Columns, with commas between, within whose values alone images are compared."""
+    propose_on: str | None = None
+    """Which images suggest hypotheses, while all others test them: rows by a ``group_name`` or a
+    condition, or a share such as ``30%``. None: half of them."""
     out: str | None = None
 
     profile: str = "nano"
@@ -220,6 +224,13 @@ class RunConfig(BaseModel):
         Window.parsed(value)
         return value
 
+    @field_validator("propose_on")
+    @classmethod
+    def _rows_or_a_share(cls, value: str | None) -> str | None:
+        if value is not None:
+            share_of(value)
+        return value
+
     @field_validator("name_a", "name_b")
     @classmethod
     def _a_name(cls, value: str | None) -> str | None:
@@ -243,6 +254,13 @@ class RunConfig(BaseModel):
             problems.append("--cross-fit has no meaning under --stats paper, which splits nothing")
         if self.stats == "paper" and (self.cluster_by or self.within):
             problems.append("--cluster-by and --within have no meaning under --stats paper")
+        if self.propose_on is not None and (self.cross_fit or self.stats == "paper"):
+            problems.append(
+                "--propose-on keeps proposing and testing apart; --cross-fit and --stats paper "
+                "do not"
+            )
+        if self.propose_on is not None and self.hypotheses:
+            problems.append("--propose-on has no meaning for your own texts: all images test them")
         if self.truth_b is not None and self.truth_a is None:
             problems.append("--truth-b needs --truth-a")
         if problems:
@@ -261,6 +279,24 @@ class RunConfig(BaseModel):
     def with_paths(self, out: Path) -> Self:
         """The same configuration with the run folder that it was given by default."""
         return self.model_copy(update={"out": str(out)})
+
+
+def share_of(rows: str) -> float | None:
+    """0.3 of ``30%`` or ``0.3``; None where it is no number, and so a choice of rows.
+
+    Raises:
+        ValueError: a share that leaves nothing to one of both.
+    """
+    text = rows.strip()
+    if not text:
+        raise ValueError('type rows ("month < 6") or a share (30%)')
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        return None
+    if not 0 < share < 1:
+        raise ValueError("a share lies between 0 and 1, or 0% and 100%; type 30% or 0.3")
+    return share
 
 
 def _meant(names: Sequence[str], choices: Sequence[str]) -> str:

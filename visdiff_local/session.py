@@ -21,6 +21,7 @@ from visdiff_local.pipeline import run
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.protocols import ROLES, Role
 from visdiff_local.results import folder as run_folder
+from visdiff_local.results.result import Outcome
 from visdiff_local.store import Store
 from visdiff_local.system.progress import Progress, Silent
 from visdiff_local.types import Locator, RunResult
@@ -29,21 +30,6 @@ DEMO = Path(__file__).parent / "assets" / "demo"
 """The bundled images of ``demo``, in ``a`` and ``b``."""
 
 _POOL_OPTIONS = ("profile", "models", "weights", "device", *ROLES)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A result, and small versions of the images that it shows, as JPEG by image id."""
-
-    result: RunResult
-    thumbnails: Mapping[str, bytes]
-    images: ImageTable | None = None
-    """Every image with its scores; None where they were not kept."""
-
-    def write(self, folder: Path) -> Path:
-        """Writes run.json, images.parquet, thumbnails and report.html, private to the user;
-        returns the folder."""
-        return run_folder.write(self.result, self.thumbnails, folder, self.images)
 
 
 def configured(**options: Any) -> RunConfig:

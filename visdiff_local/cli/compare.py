@@ -22,7 +22,7 @@ from visdiff_local.cli.options import (
 from visdiff_local.system import terminal
 
 if TYPE_CHECKING:
-    from visdiff_local.comparisons.outcome import Comparison, Text
+    from visdiff_local.types.comparison import ComparisonResult, Text
 
 
 @click.command(cls=Headed)
@@ -30,11 +30,18 @@ if TYPE_CHECKING:
 @click.option("--by", metavar="COLUMN", help="Each group against the rest.")
 @click.option("--ordered", is_flag=True, help="With --by: what rises or falls from value to value.")
 @click.option("--each", metavar="COLUMN", help="A against B (--a, --b) within each class.")
-@click.option("--models", "predictions", metavar="LABEL,M1,M2", help="Two models' predictions.")
+@click.option(
+    "--models",
+    "predictions",
+    metavar="LABEL,M1,M2",
+    help="Two models' predictions (models.toml: --models-file).",
+)
 @click.option("--errors", metavar="LABEL,MODEL", help="What one model gets wrong.")
 @click.option("--score", metavar="COLUMN", help="What goes with a score for each image.")
 @click.option("--text", "texts", metavar="TEXT", multiple=True, help="Your own text; repeat it.")
-@click.option("--models-file", "models", metavar="FILE", help="Your own models.toml.")
+@click.option(
+    "--models-file", "models", metavar="FILE", help="Your own models.toml; `run` calls it --models."
+)
 @with_options(
     SETS,
     OUTPUT,
@@ -68,8 +75,14 @@ def compare(
     from visdiff_local import session
     from visdiff_local.comparisons import launch
     from visdiff_local.comparisons.plan import Asked
+    from visdiff_local.errors import UsageError
     from visdiff_local.system import progress, run_folders
 
+    if predictions is not None and predictions.endswith(".toml"):
+        raise UsageError(
+            f"--models {predictions}: here --models names columns of predictions "
+            f"(LABEL,MODEL_1,MODEL_2); type --models-file {predictions}"
+        )
     sides = options["where_a"] is not None
     asked = Asked.of(by, each, predictions, errors, score, ordered=ordered, sides=sides)
     if texts:
@@ -87,14 +100,14 @@ def compare(
     if as_json:
         terminal.out_json_text(outcome.to_json())
     else:
-        _show(outcome.found, folder)
+        _show(outcome.result, folder)
     if opens and folder is not None:
         from visdiff_local.cli.run import _open_report
 
         _open_report(folder)
 
 
-def _show(found: "Comparison", folder: Path | None) -> None:
+def _show(found: "ComparisonResult", folder: Path | None) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -126,15 +139,31 @@ def _show(found: "Comparison", folder: Path | None) -> None:
         for text in found.confirmed
         for one in text.accuracy
     ]
+    parts += [_step(text) for text in found.texts if _changes(text)][:SHOWN]
     parts += [Text(f"warning: {printable(warning, lines=False)}") for warning in found.warnings]
     if folder is not None:
         parts.append(f"comparison: {printable(folder / 'comparison.json', lines=False)}")
     terminal.show(*parts, width=100)
 
 
-def _where(text: "Text", found: "Comparison") -> str:
+def _where(text: "Text", found: "ComparisonResult") -> str:
     several = found.kind == "each" and len(found.comparisons) > 1
     return f"{text.part}: {text.direction}" if several else text.direction
+
+
+def _changes(text: "Text") -> bool:
+    shown = text.verdict == "confirmed" or not text.redundant
+    return shown and text.trend is not None and text.trend.change is not None
+
+
+def _step(text: "Text") -> str:
+    """Where it changes, as far as the data say."""
+    from visdiff_local.results.report.comparison_words import step
+    from visdiff_local.system.terminal import printable
+
+    assert text.trend is not None
+    assert text.trend.change is not None
+    return printable(f"{text.text}: {step(text.trend.change)}", lines=False)
 
 
 def _verdict(text: "Text") -> str:

@@ -1,7 +1,6 @@
 """``export``: the images of a run, for a spreadsheet, a notebook, a labelling tool."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -23,22 +22,17 @@ from visdiff_local.system import terminal
 def export(
     run_dir: str, folder: str | None, to: str, text: str | None, top: int | None, no_paths: bool
 ) -> None:
-    """Write a run's images, captions, attributes and scores.
+    """Write a run's images, captions, attributes and scores; or a comparison's.
 
     The table is one that `run` takes again: visdiff-local run x.csv --a a --b b. DIR is where
     imagefolder and fiftyone go; without it a folder called like the format.
     """
+    from visdiff_local.comparisons import parts
+    from visdiff_local.results.comparison import options_of
     from visdiff_local.results.export import Choice, export
-
-    choice = Choice(text, top, not no_paths, _locate(Path(run_dir)))
-    place = export(Path(run_dir), to, choice, Path(folder) if folder else None)
-    terminal.out(place)
-
-
-def _locate(run_dir: Path) -> Any:
-    """Finds members of archives and the like by what the run was made of."""
-    from visdiff_local.results import serialize
     from visdiff_local.session import locating
 
-    known = (run_dir / "run.json").is_file()
-    return locating(serialize.load(run_dir).run.config if known else {})
+    run = parts.ready(Path(run_dir).expanduser())
+    choice = Choice(text, top, not no_paths, locating(options_of(run)))
+    place = export(run, to, choice, Path(folder) if folder else None)
+    terminal.out(place)

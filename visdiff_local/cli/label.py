@@ -33,11 +33,12 @@ def label(run_dir: str, text: str | None, table: str | None, port: int, opens: b
         terminal.note("on the page, choose the tab Label")
         view.callback(run_dir, None, port, opens, True, None, None)  # type: ignore[misc]
         return
+    from visdiff_local.comparisons import parts
     from visdiff_local.results import notes
     from visdiff_local.serve.view.data import Gallery
     from visdiff_local.serve.view.labelling import shares
 
-    folder = Path(run_dir)
+    folder = parts.ready(Path(run_dir).expanduser())
     gallery = Gallery.open(folder)
     chosen = text or _best(gallery)
     kept = notes.load(folder)

@@ -31,6 +31,11 @@ PROPOSING: tuple[Option, ...] = (
     click.option("--samples", type=int, help="Images of each set shown in a round.  [20]"),
     click.option("--per-round", type=int, help="Hypotheses wanted in a round.  [10]"),
     click.option("--sampling", metavar="HOW", help="random, discriminative or cluster.  [random]"),
+    click.option(
+        "--propose-on",
+        metavar="ROWS|SHARE",
+        help="These propose, all others test: a condition, or 30%.  [50%]",
+    ),
     click.option("--refine", type=int, help="Further rounds that see what was missed.  [0]"),
     click.option("--goal", help="What you care about, in your own words."),
     click.option("--caption-style", metavar="STYLE", help="short or detailed.  [short]"),

@@ -97,14 +97,16 @@ def report(
     name_b: str | None,
     out: str | None,
 ) -> None:
-    """Draw the report of a run again, from its run.json alone.
+    """Draw the report of a run or a comparison again, from its JSON alone.
 
-    What may be shared is a file of its own; the report with pictures stays as it is.
+    COMPARISON/parts/NAME is a run too. What may be shared is a file of its own; the report with
+    pictures stays as it is.
     """
+    from visdiff_local.comparisons import parts
     from visdiff_local.results.report import write_report
 
     written = write_report(
-        Path(run_dir),
+        parts.ready(Path(run_dir).expanduser()),
         images=not no_images,
         paths=not no_paths and not no_images,
         names=(name_a, name_b),

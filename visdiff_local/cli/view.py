@@ -41,6 +41,7 @@ def view(
     A page on this machine alone; the link it prints holds a token. With OTHER the two runs are
     held side by side.
     """
+    from visdiff_local.results.comparison import options_of
     from visdiff_local.serve.view.server import view
     from visdiff_local.session import Launcher, locating
 
@@ -52,7 +53,7 @@ def view(
             gallery,
             other=None if other is None else _gallery(other),
             asker=asker,
-            locate=locating({} if gallery.result is None else gallery.result.run.config),
+            locate=locating(options_of(gallery.run_dir)),
             port=port,
             say=terminal.out,
             opened=_browser if opens else lambda _: None,
@@ -64,9 +65,10 @@ def _gallery(run_dir: str) -> "Gallery":
 
     with dependency("nicegui", "pip install 'visdiff_local[view]'"):
         import nicegui  # noqa: F401 (before the run is read: a missing extra is said at once)
+    from visdiff_local.comparisons import parts
     from visdiff_local.serve.view.data import Gallery
 
-    return Gallery.open(Path(run_dir))
+    return Gallery.open(parts.ready(Path(run_dir).expanduser()))
 
 
 def _asker(

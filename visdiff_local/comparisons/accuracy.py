@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from visdiff_local import stats
-from visdiff_local.comparisons.outcome import Accuracy
 from visdiff_local.comparisons.table import BoolArray
 from visdiff_local.protocols import FloatArray
+from visdiff_local.types.comparison import Accuracy
 
 
 def accuracies(

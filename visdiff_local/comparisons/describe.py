@@ -1,27 +1,28 @@
 """What is said of every text: its verdict in every part, its support, trend and examples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from visdiff_local.comparisons.class_mix import class_mix
-from visdiff_local.comparisons.outcome import InGroup, PartSummary, Text, Trend
-from visdiff_local.comparisons.plan import Part, Plan, natural
+from visdiff_local.comparisons.plan import Part, Plan
+from visdiff_local.comparisons.pooling import Pooled
 from visdiff_local.comparisons.redundancy import redundant
 from visdiff_local.comparisons.table import BoolArray, Labels, Table
 from visdiff_local.comparisons.testing import Tested
 from visdiff_local.config import RunConfig
 from visdiff_local.pipeline import support
-from visdiff_local.pipeline.evidence import SHOWN
+from visdiff_local.pipeline.evidence import evidence
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.rankers.scores import Images
 from visdiff_local.protocols import FloatArray
-from visdiff_local.types import Direction, Example, Hypothesis, Provenance, Verdict
+from visdiff_local.types import Direction, Evidence, Hypothesis, Provenance, Verdict
+from visdiff_local.types.comparison import Change, InGroup, PartSummary, Text, Trend
 
 
 def described(
-    texts: Sequence[str],
+    pool: Sequence[Pooled],
     scores: FloatArray,
     tested: Sequence[Tested],
     table: Table,
@@ -30,12 +31,13 @@ def described(
     explore: BoolArray,
     config: RunConfig,
     roles: RunModels,
+    changes: Mapping[int, Change],
 ) -> tuple[Text, ...]:
     """Every text with its figures in every part, the confirmed first, then by AUROC."""
+    texts = [one.text for one in pool]
     verdicts, supports, follows = _verdicts(
         texts, scores, tested, table, plan, clusters, explore, config, roles
     )
-    groups = dict.fromkeys(label for label in plan.group if label is not None)
     first = plan.parts[0]
     mixed = class_mix(plan, first, tested[0].p_value, scores, table, clusters, explore, config)
     found = []
@@ -50,9 +52,12 @@ def described(
                 each.name: _in_group(row, other, verdict[row], scores, each.a & ~explore)
                 for each, other, verdict in zip(plan.parts, tested, verdicts, strict=True)
             }
+        shown = _evidence(row, one, scores, table, part, explore)
+        own, others = (shown.a, shown.b) if one.leans_to_a[row] else (shown.b, shown.a)
         found.append(
             Text(
                 text=text,
+                similar=pool[row].similar,
                 auroc=float(one.area[row]),
                 direction=part.name if part.one_way else leaning,
                 part=part.name,
@@ -65,15 +70,19 @@ def described(
                 by_group=by_group,
                 trend=None
                 if plan.order is None
-                else _trend(row, one, scores, plan, explore, groups),
-                examples=_examples(row, one, scores, table, part, explore),
+                else _trend(row, one, scores, plan, explore, changes.get(row)),
+                examples=own,
+                others=others,
+                against=shown.against,
             )
         )
     order = {"confirmed": 0, "unsupported": 1, "suggestive": 2, "rejected": 3}
     return tuple(sorted(found, key=lambda text: (order[text.verdict], -text.auroc)))
 
 
-def summary(part: Part, one: Tested, texts: Sequence[str], found: Sequence[Text]) -> PartSummary:
+def summary(
+    part: Part, one: Tested, texts: Sequence[str], found: Sequence[Text], folder: str
+) -> PartSummary:
     """One two-set comparison of the whole."""
     verdict_of = {text.text: text for text in found}
     confirmed = []
@@ -90,6 +99,7 @@ def summary(part: Part, one: Tested, texts: Sequence[str], found: Sequence[Text]
         "differences found" if confirmed else "no difference found" if texts else "nothing tested",
         one.p_global,
         tuple(confirmed),
+        folder,
     )
 
 
@@ -201,12 +211,12 @@ def _trend(
     scores: FloatArray,
     plan: Plan,
     explore: BoolArray,
-    groups: dict[str, None],
+    change: Change | None,
 ) -> Trend:
     assert one.q_value is not None
     group = np.array([label or "" for label in plan.group])
     means, bands = {}, {}
-    for label in sorted(groups, key=natural):
+    for label in plan.values:
         mine = (group == label) & ~explore
         if mine.any():
             values = scores[row, mine].astype(np.float64)
@@ -218,13 +228,16 @@ def _trend(
     if not one.leans_to_a[row]:
         area, low, high = 1 - area, 1 - high, 1 - low
     figures = float(one.p_value[row]), float(one.q_value[row])
-    return Trend(area, (float(low), float(high)), *figures, means, bands)
+    return Trend(area, (float(low), float(high)), *figures, means, bands, change)
 
 
-def _examples(
+def _evidence(
     row: int, one: Tested, scores: FloatArray, table: Table, part: Part, explore: BoolArray
-) -> tuple[Example, ...]:
-    mine = np.flatnonzero((part.a if one.leans_to_a[row] else part.b) & ~explore)
-    best = mine[np.argsort(-scores[row, mine], kind="stable")[:SHOWN]]
-    refs = table.refs
-    return tuple(Example.of(refs[i], float(scores[row, i])) for i in best)
+) -> Evidence:
+    """The images for and against a text, of the two sides of the part where it tells most."""
+    places = [np.flatnonzero(side & ~explore) for side in (part.a, part.b)]
+    if not all(map(len, places)):
+        return Evidence()
+    images = Images.of(*([table.refs[i] for i in side] for side in places))
+    direction: Direction = "a" if one.leans_to_a[row] else "b"
+    return evidence(scores[row, np.concatenate(places)], images, direction)

@@ -7,8 +7,10 @@ import numpy as np
 
 from visdiff_local.comparisons.plan import Plan
 from visdiff_local.comparisons.table import BoolArray, Labels, Table
+from visdiff_local.config import RunConfig
 from visdiff_local.images.table import ImageTable, TextScores
 from visdiff_local.measure import ATTRIBUTES
+from visdiff_local.pipeline import per_image
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.protocols import FloatArray
 
@@ -20,10 +22,13 @@ def image_table(
     plan: Plan,
     clusters: Labels,
     explore: BoolArray,
+    config: RunConfig,
     roles: RunModels,
 ) -> ImageTable:
-    """A row an image, a column a text; scores of the validate half."""
+    """A row an image, a column a text. ``set`` is the group; ``side`` is a or b, where all parts
+    compare the same two sides, such as wrong with right."""
     refs = table.refs
+    strata = plan.parts[-1].strata
     facts: Mapping[str, Sequence[Any]] = {
         "id": [ref.id for ref in refs],
         "name": [ref.name.replace("\\", "/").rpartition("/")[2] for ref in refs],
@@ -31,15 +36,24 @@ def image_table(
         "set": [label or "" for label in plan.group],
         "half": ["explore" if here else "validate" for here in explore],
         "cluster": list(clusters),
-        "stratum": [None] * len(refs) if plan.strata is None else list(plan.strata),
+        "stratum": [None] * len(refs) if strata is None else list(strata),
         "pair": [None] * len(refs),
         "caption": [ref.caption or roles.captions.get(ref.id) for ref in refs],
         "used": [label is not None for label in plan.group],
         "reason": [None if label is not None else "no value" for label in plan.group],
+        "side": _sides(plan),
     }
     measured = np.array([table.facts[ref.id].values for ref in refs], np.float64)
     attributes = {name: measured[:, i] for i, name in enumerate(ATTRIBUTES)}
     columns = tuple(
-        TextScores(text, "cosine", row) for text, row in zip(texts, scores, strict=True)
+        TextScores(text, per_image.kind(config.ranker), row)
+        for text, row in zip(texts, scores, strict=True)
     )
     return ImageTable(facts, attributes, columns)
+
+
+def _sides(plan: Plan) -> Labels:
+    if plan.kind == "groups":
+        return [None] * len(plan.group)
+    a, b = (np.any([getattr(part, side) for part in plan.parts], axis=0) for side in "ab")
+    return ["a" if one else "b" if other else None for one, other in zip(a, b, strict=True)]

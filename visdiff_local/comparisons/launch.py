@@ -1,51 +1,16 @@
 """From options to a comparison: finds models, store and images, and carries it out."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 
 from visdiff_local.comparisons import output, run
-from visdiff_local.comparisons.outcome import Comparison, Text
+from visdiff_local.comparisons.comparison import Comparison
 from visdiff_local.comparisons.plan import Asked
 from visdiff_local.config import RunConfig
 from visdiff_local.images import ImageSet
 from visdiff_local.images.table import ImageTable
 from visdiff_local.session import Launcher, image_sets, listing
 from visdiff_local.system.progress import Progress, Silent
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Compared:
-    """What a comparison found, the table of its images, and JPEGs of its examples by id."""
-
-    found: Comparison
-    images: ImageTable
-    thumbnails: Mapping[str, bytes]
-
-    @property
-    def texts(self) -> tuple[Text, ...]:
-        """Every text, confirmed ones first, each with its figures in every part."""
-        return self.found.texts
-
-    @property
-    def confirmed(self) -> tuple[Text, ...]:
-        """Those that hold; empty when no difference was found."""
-        return self.found.confirmed
-
-    def save(self, folder: str | Path) -> Path:
-        """Writes comparison.json, images.parquet, thumbnails and report.html; returns the folder.
-
-        Raises:
-            UsageError: it cannot be written.
-        """
-        return output.write(self.found, self.images, self.thumbnails, Path(folder))
-
-    def to_json(self) -> str:
-        """``comparison.json`` as text."""
-        return output.to_json(self.found)
-
-    def __repr__(self) -> str:
-        return repr(self.found)
+from visdiff_local.types import ImageRef
 
 
 def launch(
@@ -53,7 +18,7 @@ def launch(
     config: RunConfig,
     progress: Progress | None = None,
     table: ImageSet | None = None,
-) -> Compared:
+) -> Comparison:
     """One comparison, with everything that it opens closed again.
 
     Args:
@@ -68,6 +33,9 @@ def launch(
     with Launcher(keep_open=False) as launcher:
         pool, store = launcher.pool(config), launcher.store(config)
         pool.listener = progress.say
-        kept: list[ImageTable] = []
-        found = run.compare(asked, config, sides, pool, store, progress, kept.append)
-        return Compared(found, kept[0], output.thumbnails(found, store, progress))
+        kept: list[tuple[ImageTable, Sequence[ImageRef]]] = []
+        found = run.compare(
+            asked, config, sides, pool, store, progress, lambda *both: kept.append(both)
+        )
+        pictures = output.thumbnails(found, *kept[0], store, progress)
+        return Comparison(found, pictures, kept[0][0])

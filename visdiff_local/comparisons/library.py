@@ -2,7 +2,8 @@
 
 from typing import Unpack
 
-from visdiff_local.comparisons.launch import Compared, launch
+from visdiff_local.comparisons.comparison import Comparison
+from visdiff_local.comparisons.launch import launch
 from visdiff_local.comparisons.plan import Asked
 from visdiff_local.config import Options
 from visdiff_local.images.given import Source, opened
@@ -23,7 +24,7 @@ def compare(
     profile: str | None = None,
     progress: Progress | None = None,
     **options: Unpack[Options],
-) -> Compared:
+) -> Comparison:
     """Compares many sets of one table under one false-discovery rate.
 
     >>> rows = [(p, p.parent.name) for s in "ab" for p in sorted((DEMO / s).iterdir())]
@@ -32,6 +33,8 @@ def compare(
     >>> found = compare(table, by="set", hypotheses=("a hat",), profile="nano")
     >>> [(text.text, text.direction) for text in found.confirmed]
     [('a hat', 'a')]
+    >>> found.parts["a"]
+    <Result: 1 of 1 confirmed, A=80, B=80>
 
     Args:
         table: a table, as ``describe_differences`` takes sets; with ``each``, its place.

@@ -1,60 +1,52 @@
 """The folder of a comparison: ``comparison.json``, images.parquet, thumbnails, report.html."""
 
-import json
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from visdiff_local.comparisons.outcome import SCHEMA_VERSION, Comparison
+from visdiff_local.comparisons import parts
 from visdiff_local.errors import UsageError
 from visdiff_local.images.table import ImageTable
+from visdiff_local.results import comparison, scores
 from visdiff_local.results import folder as run_folder
-from visdiff_local.results import scores
-from visdiff_local.results.report.comparison import render
-from visdiff_local.results.report.pictures import Pictures
+from visdiff_local.results.report import write_report
 from visdiff_local.store import Store
 from visdiff_local.system import run_folders
 from visdiff_local.system.files import write_whole
 from visdiff_local.system.progress import Progress
+from visdiff_local.types import Example, ImageRef
+from visdiff_local.types.comparison import ComparisonResult
 
-NAME = "comparison.json"
-
-
-def to_dict(found: Comparison) -> dict[str, Any]:
-    """Plain lists and dicts, no NaN."""
-    texts = tuple(
-        replace(text, examples=tuple(replace(e, source=None) for e in text.examples))
-        for text in found.texts
-    )
-    content = {"schema_version": SCHEMA_VERSION, **asdict(replace(found, texts=texts))}
-    for text in content["texts"]:
-        for example in text["examples"]:
-            del example["source"]
-    plain: dict[str, Any] = _plain(content)
-    return plain
-
-
-def to_json(found: Comparison) -> str:
-    """UTF-8, ends with a newline."""
-    return json.dumps(to_dict(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+EAGER = 50_000
+"""Images of all parts together, up to which each part is written as a run at once."""
+PICTURED = 40
+"""Parts whose confirmed texts have pictures of their own, the first of those that have any."""
 
 
 def write(
-    found: Comparison, images: ImageTable, thumbnails: Mapping[str, bytes], folder: Path
+    found: ComparisonResult, images: ImageTable, thumbnails: Mapping[str, bytes], folder: Path
 ) -> Path:
-    """Writes the whole folder; raises :class:`UsageError` where it cannot be written."""
+    """Writes the whole folder; raises :class:`UsageError` where it cannot be written.
+
+    Parts are written as runs while they are few and small; others when one is first opened.
+    """
     try:
         run_folders.ensure(folder)
+        parts.clear(folder)
         pictures = folder / run_folder.THUMBNAILS
         pictures.mkdir(mode=0o700, exist_ok=True)
         for identity, jpeg in thumbnails.items():
             write_whole(pictures / f"{identity}.jpg", jpeg, durable=False)
+        for stale in pictures.glob("*.jpg"):
+            if stale.stem not in thumbnails:
+                stale.unlink()
         scores.write(images, folder / scores.NAME)
-        write_whole(folder / NAME, to_json(found).encode())
-        page = render(to_dict(found), Pictures(pictures))
-        write_whole(folder / "report.html", page.encode("utf-8", "backslashreplace"))
+        (folder / "run.json").unlink(missing_ok=True)
+        write_whole(folder / comparison.NAME, comparison.to_json(found).encode())
+        write_report(folder)
+        if sum(part.n_a + part.n_b for part in found.comparisons) <= EAGER:
+            for part in found.comparisons:
+                parts.write(found, images, part.name, folder)
     except OSError as error:
         raise UsageError(
             f"the run folder {folder} cannot be written ({error}); name another with --out"
@@ -62,20 +54,23 @@ def write(
     return folder
 
 
-def thumbnails(found: Comparison, store: Store, progress: Progress) -> dict[str, bytes]:
-    """JPEGs by image id of the examples of the confirmed texts."""
-    shown = (example for text in found.confirmed for example in text.examples)
-    return run_folder.thumbnails_of(shown, store, progress)
+def thumbnails(
+    found: ComparisonResult,
+    images: ImageTable,
+    refs: Sequence[ImageRef],
+    store: Store,
+    progress: Progress,
+) -> dict[str, bytes]:
+    """JPEGs by image id of what is shown of the confirmed texts, here and in the parts."""
+    return run_folder.thumbnails_of(_shown(found, images, refs), store, progress)
 
 
-def _plain(value: Any) -> Any:
-    """Tuples as lists, NaN as null; undecodable bytes of names escaped."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return value
+def _shown(
+    found: ComparisonResult, images: ImageTable, refs: Sequence[ImageRef]
+) -> Iterator[Example]:
+    for text in found.confirmed:
+        yield from (*text.examples, *text.others, *text.against)
+    by_id = {ref.id: ref for ref in refs}
+    for part in [part for part in found.comparisons if part.confirmed][:PICTURED]:
+        for example in parts.shown(found, images, part.name):
+            yield replace(example, source=by_id[example.id])

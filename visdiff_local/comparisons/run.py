@@ -10,22 +10,24 @@ from dataclasses import replace
 
 import numpy as np
 
+from visdiff_local.comparisons import changes as change_points
+from visdiff_local.comparisons import parts
 from visdiff_local.comparisons import table as tables
 from visdiff_local.comparisons.accuracy import accuracies
-from visdiff_local.comparisons.class_mix import of_classes
 from visdiff_local.comparisons.describe import described, summary
 from visdiff_local.comparisons.image_table import image_table
-from visdiff_local.comparisons.outcome import Comparison, Text
 from visdiff_local.comparisons.plan import Asked, Plan, make
-from visdiff_local.comparisons.table import BoolArray, Labels, Table
-from visdiff_local.comparisons.testing import along_order, comparable, in_part, with_q
+from visdiff_local.comparisons.pooling import pooled
+from visdiff_local.comparisons.remarks import remarks
+from visdiff_local.comparisons.table import BoolArray, Table
+from visdiff_local.comparisons.testing import along_order, in_part, with_q
 from visdiff_local.config import RunConfig
 from visdiff_local.errors import UsageError
 from visdiff_local.images import ImageSet
 from visdiff_local.images.table import ImageTable
 from visdiff_local.models.domain import outside as share_outside
 from visdiff_local.models.pool import ModelPool
-from visdiff_local.pipeline import propose, rank
+from visdiff_local.pipeline import provenance, rank
 from visdiff_local.pipeline.conclusion import BELIEVED_UP_TO
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.rankers.scores import Images
@@ -34,6 +36,7 @@ from visdiff_local.protocols import FloatArray
 from visdiff_local.store import Store
 from visdiff_local.system.progress import Progress
 from visdiff_local.types import Hypothesis, ImageRef, Provenance
+from visdiff_local.types.comparison import ComparisonResult, Text
 
 
 def compare(
@@ -43,8 +46,8 @@ def compare(
     models: ModelPool,
     store: Store,
     progress: Progress | None = None,
-    keep: Callable[[ImageTable], None] | None = None,
-) -> Comparison:
+    keep: Callable[[ImageTable, Sequence[ImageRef]], None] | None = None,
+) -> ComparisonResult:
     """Carries out what was asked over one table, or over two for ``each``.
 
     Raises:
@@ -63,68 +66,50 @@ def compare(
     table = tables.read(sides, config, roles)
     plan = make(table, asked, config.within)
     clusters = table.clusters(config)
-    explore = tables.halve(clusters, plan.kinds, rng)
+    explore = tables.explored(table, clusters, plan.kinds, config, rng)
 
     # Propose part by part; score every text once on every image.
-    texts = _texts(table, plan, clusters, explore, config, roles, rng)
+    pool = pooled(table, plan, clusters, explore, config, roles, rng)
+    texts = [one.text for one in pool]
     scores = _scores(texts, table, explore, config, roles, rng)
 
-    # Test every text in every part, and conclude over all of them.
-    tested = [in_part(part, scores, table, clusters, explore, config, rng) for part in plan.parts]
-    if plan.order is not None:
-        tested = [along_order(plan, scores, clusters, explore, config, rng)]
-    tested = with_q(tested, config.alpha)
-    found = described(texts, scores, tested, table, plan, clusters, explore, config, roles)
+    # Test every text in every part (along an order: trends and changes), and conclude over all.
+    if plan.order is None:
+        tests = [in_part(p, scores, table, clusters, explore, config, rng) for p in plan.parts]
+    else:
+        tests = [along_order(plan, scores, clusters, explore, config, rng)]
+    changes = change_points.along(plan, scores, clusters, explore, config, rng)
+    both = with_q([*tests, *([changes.tested()] if changes else [])], config.alpha)
+    tested = both[: len(tests)]
+    placed = change_points.placed(changes, both[-1].q_value, scores, plan, clusters, config)
+    found = described(pool, scores, tested, table, plan, clusters, explore, config, roles, placed)
     found = _with_accuracy(found, table, plan, config, roles, rng)
     outside = _outside(table, roles)
     if keep is not None:
-        keep(image_table(texts, scores, table, plan, clusters, explore, roles))
-    return Comparison(
+        images = image_table(texts, scores, table, plan, clusters, explore, config, roles)
+        keep(images, table.refs)
+    folders = parts.folders([part.name for part in plan.parts])
+    info = provenance.info(config, roles.pool.profile.name, roles)
+    return ComparisonResult(
         kind=asked.kind,
         columns=asked.columns,
-        groups=tuple(dict.fromkeys(label for label in plan.group if label is not None)),
+        groups=plan.values,
         texts=found,
         comparisons=tuple(
-            summary(part, one, texts, found) for part, one in zip(plan.parts, tested, strict=True)
+            summary(part, one, texts, found, folder)
+            for part, one, folder in zip(plan.parts, tested, folders.values(), strict=True)
         ),
         conclusion=_conclusion(found, outside),
         images=len(table.refs),
         explore=int(explore.sum()),
         validate=int((~explore).sum()),
         skipped=tuple(skipped for side in table.sides for skipped in side.skipped),
-        warnings=tuple(_warnings(found, outside, asked)),
+        warnings=tuple(remarks(found, outside, plan, asked)),
         config=config.as_dict(),
         seconds=roles.seconds,
+        models=info.models,
+        versions=info.versions,
     )
-
-
-def _texts(
-    table: Table,
-    plan: Plan,
-    clusters: Labels,
-    explore: BoolArray,
-    config: RunConfig,
-    roles: RunModels,
-    rng: np.random.Generator,
-) -> list[str]:
-    """What the proposers find in any part, each text once; or the user's own."""
-    if config.hypotheses:
-        return list(config.hypotheses)
-    found: dict[str, str] = {}
-    for part in plan.parts:
-        a, b = part.a & explore, part.b & explore
-        if not comparable(a, b, part.strata):
-            continue
-        sets = table.sets(a, b, part.names, clusters, part.strata)
-        given = config.model_copy(
-            update={"within": "strata" if part.strata else None, "one_way": part.one_way}
-        )
-        images = sets.everything
-        for hypothesis in propose.hypotheses(Fold(images, images), given, roles, rng):
-            found.setdefault(hypothesis.text.casefold(), hypothesis.text)
-    for text in of_classes(plan):
-        found.setdefault(text.casefold(), text)
-    return list(found.values())
 
 
 def _scores(
@@ -135,12 +120,13 @@ def _scores(
     roles: RunModels,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Float32 (M, N), NaN on the explore half."""
+    """Float32 (M, N). Those of the explore half test nothing; where an answer is costly, they are
+    NaN."""
     values = np.full((len(texts), len(table.refs)), np.nan, np.float32)
-    validate = np.flatnonzero(~explore)
-    if texts and len(validate):
-        refs = tuple(table.refs[i] for i in validate)
-        values[:, validate] = _scored(texts, refs, config, roles, rng)
+    at = np.arange(len(explore)) if config.ranker == "clip" else np.flatnonzero(~explore)
+    if texts and len(at):
+        refs = tuple(table.refs[i] for i in at)
+        values[:, at] = _scored(texts, refs, config, roles, rng)
     return values
 
 
@@ -170,7 +156,7 @@ def _with_accuracy(
     if plan.right is None or not sure:
         return tuple(found)
     values = dict(zip(sure, _scored(sure, table.refs, config, roles, rng), strict=True))
-    everywhere = np.ones(len(table.refs), np.bool_)
+    everywhere = np.ones(len(table.refs), np.bool_) if plan.known is None else plan.known
     return tuple(
         replace(text, accuracy=accuracies(values[text.text], plan.right, everywhere))
         if text.text in values
@@ -196,18 +182,3 @@ def _conclusion(found: Sequence[Text], outside: float | None) -> str:
         if any(text.verdict == "confirmed" for text in found)
         else "no difference found"
     )
-
-
-def _warnings(found: Sequence[Text], outside: float | None, asked: Asked) -> list[str]:
-    said = []
-    if not found:
-        said.append(
-            "nothing was proposed: try --proposer caption,keyword, more --rounds, or name your "
-            'own texts with --text "a hat"'
-        )
-    if outside is not None and outside > BELIEVED_UP_TO:
-        said.append(
-            f"the embedder knows other images than {outside:.0%} of these: do not believe this "
-            "result; use real weights (visdiff-local models list)"
-        )
-    return said

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.config import RunConfig
+from visdiff_local.config import RunConfig, share_of
 from visdiff_local.errors import InputError
-from visdiff_local.images import Facts, ImageSet
+from visdiff_local.images import Facts, ImageSet, matching
 from visdiff_local.images.near import Forest
 from visdiff_local.images.reading import read_sets
 from visdiff_local.measure import Measurement, measure, near_duplicates
-from visdiff_local.pipeline.grouping import Column, Grouping
+from visdiff_local.pipeline.grouping import Column, Grouping, labels_of
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.read import MEASURE_VERSION, Sets
 from visdiff_local.types import ImageRef
@@ -39,12 +39,12 @@ class Table:
         return np.repeat(np.arange(len(self.sides)), [len(side.images) for side in self.sides])
 
     def labels(self, column: str) -> Labels:
-        """(N,) the values of a column as text.
+        """(N,) the values of a column as text; of several, with commas between, all together.
 
         Raises:
             InputError: there is no such column; the message lists those there are.
         """
-        known = [side.covariates.labels(column) for side in self.sides]
+        known = [labels_of(side, column) for side in self.sides]
         return [
             labels.get(ref.id)
             for side, labels in zip(self.sides, known, strict=True)
@@ -52,26 +52,30 @@ class Table:
         ]
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
-        """(N,) the values of a column as numbers, NaN where there is none.
+        """(N,) the values of a column as numbers, NaN where there is none or one that is not
+        finite.
 
         Raises:
-            InputError: a value is no number.
+            InputError: a value is no number; the message counts them.
         """
-        found = []
-        for label in self.labels(column):
-            try:
-                found.append(np.nan if label is None else float(label))
-            except ValueError as error:
-                raise InputError(
-                    f"the column {column!r} holds {label!r}, which is no number"
-                ) from error
-        return np.array(found)
+        labels = self.labels(column)
+        found = [_number(label) for label in labels]
+        wrong = [one for one, value in zip(labels, found, strict=True) if value is None]
+        if wrong:
+            others = "" if len(wrong) == 1 else f", and {len(wrong) - 1} more like it"
+            raise InputError(
+                f"the column {column!r} holds {wrong[0]!r}, which is no number{others}; leave "
+                "such cells empty, or name another column"
+            )
+        values = np.array(found, np.float64)
+        values[~np.isfinite(values)] = np.nan
+        return values
 
     def clusters(self, config: RunConfig) -> Labels:
         """(N,) what each image belongs to with others: a column's value, or near-duplicates."""
-        given = (
-            [None] * len(self.refs) if config.cluster_by is None else self.labels(config.cluster_by)
-        )
+        by_nature = {side.default_cluster for side in self.sides}
+        named = config.cluster_by or (by_nature.pop() if len(by_nature) == 1 else None)
+        given = [None] * len(self.refs) if named is None else self.labels(named)
         forest = Forest[tuple[str, str]]()
         for first, *others in self.near:
             for other in others:
@@ -128,8 +132,46 @@ def read(sides: Sequence[ImageSet], config: RunConfig, roles: RunModels) -> Tabl
     return Table(tuple(one.images for one in found), facts, near)
 
 
-def halve(clusters: Labels, kinds: Sequence[Hashable], rng: np.random.Generator) -> BoolArray:
-    """(N,) the explore half: whole clusters, every kind of image evenly."""
+def _number(label: str | None) -> float | None:
+    """NaN where there is no value, None where it is no number."""
+    try:
+        return np.nan if label is None else float(label)
+    except ValueError:
+        return None
+
+
+def explored(
+    table: Table,
+    clusters: Labels,
+    kinds: Sequence[Hashable],
+    config: RunConfig,
+    rng: np.random.Generator,
+) -> BoolArray:
+    """(N,) the images that suggest texts: half of them, or what ``--propose-on`` says, with the
+    whole of each cluster; none where the user's own texts are tested, which have seen no image.
+
+    Raises:
+        InputError: ``--propose-on`` leaves no image to one of both.
+    """
+    if config.hypotheses:
+        return np.zeros(len(clusters), np.bool_)
+    rows = config.propose_on
+    share = 0.5 if rows is None else share_of(rows)
+    if rows is None or share is not None:
+        return halve(clusters, kinds, rng, share or 0.5)
+    sides = matching([(side.columns, len(side.images)) for side in table.sides], rows)
+    explore = np.array([here for side in sides for here in side], np.bool_)
+    touched = {clusters[i] for i in np.flatnonzero(explore)} - {None}
+    explore |= np.array([label in touched for label in clusters], np.bool_)
+    if explore.all():
+        raise InputError(f"--propose-on {rows}: these are all images, and none is left to test on")
+    return explore
+
+
+def halve(
+    clusters: Labels, kinds: Sequence[Hashable], rng: np.random.Generator, share: float = 0.5
+) -> BoolArray:
+    """(N,) the explore half, or another share: whole clusters, every kind of image evenly."""
     units: dict[Hashable, list[int]] = {}
     for place, label in enumerate(clusters):
         units.setdefault(place if label is None else label, []).append(place)
@@ -138,7 +180,7 @@ def halve(clusters: Labels, kinds: Sequence[Hashable], rng: np.random.Generator)
         by_kind.setdefault(frozenset(kinds[i] for i in places), []).append(places)
     explore = np.zeros(len(clusters), np.bool_)
     for members in by_kind.values():
-        lack = sum(map(len, members)) / 2 + (rng.random() - 0.5)
+        lack = sum(map(len, members)) * share + (rng.random() - 0.5)
         for at in rng.permutation(len(members)):
             if len(members[at]) / 2 <= lack:
                 explore[members[at]] = True

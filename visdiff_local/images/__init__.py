@@ -20,6 +20,7 @@ from visdiff_local.images.reading import (
     shared_ids,
 )
 from visdiff_local.images.sources.base import Options
+from visdiff_local.images.sources.choice import matching
 from visdiff_local.images.sources.open import ImageSet
 from visdiff_local.system.threads import default_workers
 from visdiff_local.types import Locator, Stamp
@@ -48,6 +49,7 @@ __all__ = [
     "decode",
     "decoded",
     "default_workers",
+    "matching",
     "near_groups",
     "read_image",
     "read_set",

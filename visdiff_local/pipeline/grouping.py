@@ -130,14 +130,15 @@ def _default_cluster(a: ImageSet, b: ImageSet) -> str | None:
 
 
 def _column(a: ImageSet, b: ImageSet, names: str) -> Column:
-    return Column(*(_labels(side, names) for side in (a, b)))
+    return Column(*(labels_of(side, names) for side in (a, b)))
 
 
-def _labels(side: ImageSet, names: str) -> Labels:
-    """Of one column, or of several with commas between: images that lack one have no label."""
+def labels_of(side: ImageSet, names: str) -> Labels:
+    """The labels of one column, or of several with commas between: images that lack one of them
+    have none."""
     parts = [name.strip() for name in names.split(",") if name.strip()]
-    if len(parts) == 1:
-        return side.covariates.labels(parts[0])
+    if len(parts) == 1 or names in side.columns:
+        return side.covariates.labels(names if names in side.columns else parts[0])
     columns = [side.covariates.labels(part) for part in parts]
     return {
         id_: _BETWEEN.join(column[id_] for column in columns)

@@ -111,9 +111,9 @@ def _scored(
     for tested in settled:
         places = np.array([known[ref.id] for ref in tested.images.refs], dtype=np.int64)
         for row, hypothesis in enumerate(tested.hypotheses):
-            kind = _kind(config.ranker, int(tested.scores.stage[row]))
+            what = kind(config.ranker, int(tested.scores.stage[row]))
             empty = np.full(len(refs), np.nan, dtype=np.float32)
-            _, values = columns.setdefault(hypothesis.text, (kind, empty))
+            _, values = columns.setdefault(hypothesis.text, (what, empty))
             values[places] = tested.scores.values[row]
             if tested.scores.answered is not None:
                 values[places[~tested.scores.answered[row]]] = np.nan
@@ -138,7 +138,7 @@ def _the_rest(
             values[places] = scores
 
 
-def _kind(ranker: str, stage: int) -> Kind:
+def kind(ranker: str, stage: int = 1) -> Kind:
     """What the scores of a text are that reached this stage of a cascade."""
     name = ranker.split(">")[stage - 1]
     return "rank" if "+" in name else "cosine" if name == "clip" else "p_yes"

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from visdiff_local import stats
-from visdiff_local.config import RunConfig
+from visdiff_local.config import RunConfig, share_of
+from visdiff_local.errors import InputError
+from visdiff_local.images import matching
 from visdiff_local.pipeline.rankers.scores import BoolArray, Images
 from visdiff_local.pipeline.read import Sets
 from visdiff_local.types import ImageRef
@@ -20,6 +22,9 @@ class Fold:
     validate: Images
     torn: tuple[str, ...] = ()
     """Sets ("A", "B") of one cluster alone, which had to be torn apart."""
+    drawn_in: int = 0
+    """Images that ``--propose-on`` does not name, and that belong together with one that it does:
+    they test nothing."""
 
 
 def folds(sets: Sets, config: RunConfig, rng: np.random.Generator) -> tuple[Fold, ...]:
@@ -31,6 +36,8 @@ def folds(sets: Sets, config: RunConfig, rng: np.random.Generator) -> tuple[Fold
     whole = sets.everything
     if config.stats == "paper" or config.hypotheses:
         return (Fold(whole, sampled(whole, config)),)
+    if config.propose_on is not None:
+        return (_proposed_on(sets, whole, config, config.propose_on, rng),)
     first, second, torn = _halves(sets, whole, rng)
     fold = Fold(first, sampled(second, config), torn)
     if not config.cross_fit:
@@ -77,6 +84,41 @@ def sides(images: Images) -> tuple[tuple[ImageRef, ...], tuple[ImageRef, ...]]:
         tuple(ref for ref, is_a in labelled if is_a),
         tuple(ref for ref, is_a in labelled if not is_a),
     )
+
+
+def _proposed_on(
+    sets: Sets, whole: Images, config: RunConfig, rows: str, rng: np.random.Generator
+) -> Fold:
+    """Proposed on these, tested on all others; what belongs together stays together.
+
+    Raises:
+        InputError: a set has no image that proposes, or none that tests.
+    """
+    order = sorted(range(len(whole.refs)), key=lambda i: (whole.refs[i].id, not whole.is_a[i]))
+    design = whole.design.subset(order)
+    share = share_of(rows)
+    if share is None:
+        sides = matching([(s.columns, len(s.images)) for s in (sets.a, sets.b)], rows)
+        named = np.array([*sides[0], *sides[1]], np.bool_)[order]
+    else:
+        named = design.halve(rng, share)
+    touched = np.bincount(design.unit, named) > 0
+    explore = touched[design.unit]
+    for name, mask in (("to propose from", explore), ("to test on", ~explore)):
+        for letter, side in (("A", design.is_a), ("B", ~design.is_a)):
+            if not (mask & side & design.kept).any():
+                raise InputError(
+                    f"--propose-on {rows}: no image of {letter} is left {name}; name other rows, "
+                    "or a share such as 30%"
+                )
+    refs = [whole.refs[i] for i in order]
+
+    def half(mask: BoolArray) -> Images:
+        chosen = (np.flatnonzero(mask & side) for side in (design.is_a, ~design.is_a))
+        return sets.grouping.images(*([refs[i] for i in side] for side in chosen))
+
+    drawn_in = int((explore & ~named & design.kept).sum())
+    return Fold(half(explore), sampled(half(~explore), config), drawn_in=drawn_in)
 
 
 def _halves(

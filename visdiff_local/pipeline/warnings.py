@@ -42,6 +42,13 @@ def about_sets(sets: Sets, folds: Sequence[Fold], config: RunConfig) -> Iterator
         yield f"{count} {images} in both A and B, byte by byte"
     if not config.hypotheses and config.stats == "trusted":
         yield from _about_halves(folds[0])
+        if folds[0].drawn_in:
+            count = folds[0].drawn_in
+            images = "image proposes" if count == 1 else "images propose"
+            yield (
+                f"{count} more {images} than --propose-on names: each belongs together (by a pair, "
+                "a cluster or a near-duplicate) with one that it names, and so cannot test"
+            )
     if config.rank_sample is not None:
         yield from _about_sample(sets, folds, config.rank_sample)
 

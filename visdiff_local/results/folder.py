@@ -48,6 +48,7 @@ def write(
         if images is not None:
             scores.write(images, folder / scores.NAME)
         write_whole(folder / SKIPPED, _skipped(result))
+        (folder / "comparison.json").unlink(missing_ok=True)
         write_whole(folder / "run.json", serialize.to_json(result).encode())
         write_report(folder)
         _clean(folder, thumbnails)

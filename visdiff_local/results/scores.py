@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from visdiff_local.errors import InputError
-from visdiff_local.images.table import ImageTable
+from visdiff_local.images.table import ImageTable, TextScores
 from visdiff_local.protocols import FloatArray
 from visdiff_local.system import foreign
 from visdiff_local.system.files import replaced
@@ -178,6 +178,29 @@ class Images:
             return foreign.json_object(raw)
         except ForeignError as error:
             raise InputError(f"{self.path}: its notes cannot be read ({error})") from error
+
+
+def loaded(run_dir: Path) -> ImageTable:
+    """The table of a folder, whole, in memory.
+
+    Raises:
+        InputError: as :meth:`Images.open`.
+    """
+    images = Images.open(run_dir)
+    texts = tuple(TextScores(t.text, _kind(t.kind), images.numbers(t.column)) for t in images.texts)
+    of_texts = {t.column for t in images.texts}
+    named = [n for n in images.columns if n not in of_texts and n not in images.attributes]
+    table = images.read([*named, *images.attributes])
+    facts = {name: table.column(name).to_pylist() for name in named}
+    attributes = {
+        name: table.column(name).to_numpy(zero_copy_only=False) for name in images.attributes
+    }
+    return ImageTable(facts, attributes, texts)
+
+
+def _kind(name: str) -> Literal["cosine", "p_yes", "rank"]:
+    known: dict[str, Literal["cosine", "p_yes", "rank"]] = {"p_yes": "p_yes", "rank": "rank"}
+    return known.get(name, "cosine")
 
 
 def _free(text: str, taken: Mapping[str, Any]) -> str:

@@ -8,10 +8,12 @@ caller.
 To read in this order: :mod:`design`, :mod:`ties`, :mod:`separation`, :mod:`interval`,
 :mod:`stratified`, :mod:`clustered`, :mod:`null`, :mod:`measured`, :mod:`two_sample`,
 :mod:`paired`, :mod:`multiplicity`, :mod:`folds`, :mod:`verdict`, :mod:`power`; then what stands on
-its own: :mod:`grouping`, :mod:`trend`, :mod:`prevalence`, :mod:`difference`.
+its own: :mod:`grouping`, :mod:`trend`, :mod:`change`, :mod:`prevalence`,
+:mod:`difference`.
 """
 
 from visdiff_local.stats.bootstrap import paired_bootstrap, paired_bootstrap_difference
+from visdiff_local.stats.change import ChangeStatistics, change, cuts_kept
 from visdiff_local.stats.design import Design
 from visdiff_local.stats.difference import Difference, difference, explained
 from visdiff_local.stats.folds import combine_folds
@@ -49,6 +51,7 @@ from visdiff_local.stats.verdict import EFFECT_FLOOR, confirmable, out_of_reach,
 
 __all__ = [
     "EFFECT_FLOOR",
+    "ChangeStatistics",
     "Design",
     "Difference",
     "GroupingEffect",
@@ -59,12 +62,14 @@ __all__ = [
     "across_families",
     "auroc",
     "benjamini_hochberg",
+    "change",
     "choose_threshold",
     "combine_folds",
     "compare",
     "compare_counts",
     "compare_paired",
     "confirmable",
+    "cuts_kept",
     "design_effect",
     "difference",
     "explained",

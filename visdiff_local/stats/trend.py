@@ -80,7 +80,7 @@ def trend(
     known = groups >= 0
     matrix, at, groups = matrix[:, known], at[known], groups[known]
     unit = np.unique(unit[known], return_inverse=True)[1].astype(np.int64)
-    ranks, places = _within(matrix, groups), _within(at[None], groups)[0]
+    ranks, places = within_strata(matrix, groups), within_strata(at[None], groups)[0]
     area, ci = _concordance(matrix, at, groups, unit)
     scale = np.sqrt((ranks**2).sum(axis=1) * (places**2).sum())
     sums = ranks @ places
@@ -89,7 +89,7 @@ def trend(
     return TrendStatistics(area, ci, correlation, p, benjamini_hochberg(p), p_global)
 
 
-def _within(values: npt.NDArray[np.floating], groups: IntArray) -> FloatArray:
+def within_strata(values: npt.NDArray[np.floating], groups: IntArray) -> FloatArray:
     """Centred mid-ranks (M, N) within each stratum, over its number of images; 0 without one."""
     ranks = np.zeros(values.shape)
     for group in range(int(groups.max()) + 1):
@@ -112,7 +112,7 @@ def _dealt(
     sums = np.stack([np.bincount(unit, row, minlength=len(between)) for row in ranks])
     inside = ranks if own.any() else ranks[:, :0]
     variance = np.zeros(len(ranks))
-    for part in _parts(between):
+    for part in parts(between):
         variance += (
             sums[:, part].var(axis=1)
             * len(part)
@@ -120,7 +120,7 @@ def _dealt(
             * len(part)
             / max(len(part) - 1, 1)
         )
-    for part in _parts(unit) if own.any() else ():
+    for part in parts(unit) if own.any() else ():
         variance += (
             ranks[:, part].var(axis=1)
             * len(part)
@@ -164,7 +164,7 @@ def _levels(
     return blocks_of(unit, groups), means, own
 
 
-def _parts(groups: IntArray) -> Iterator[IntArray]:
+def parts(groups: IntArray) -> Iterator[IntArray]:
     order = np.argsort(groups, kind="stable")
     for part in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
         if len(part) > 1:
@@ -176,7 +176,7 @@ def _shuffled(
 ) -> FloatArray:
     """(K, count): each column the values (K,), dealt anew within blocks."""
     dealt = np.repeat(values[:, None], count, axis=1)
-    for part in _parts(blocks):
+    for part in parts(blocks):
         dealt[part] = rng.permuted(dealt[part], axis=0)
     return dealt
 

@@ -20,7 +20,7 @@ _CONTENT = b"A run folder of visdiff-local, format 1. Its files are replaced by 
 _OWN = frozenset(
     (
         *("run.json", "images.parquet", "comparison.json", "notes.json", "labels.json"),
-        *("skipped.csv",),
+        *("skipped.csv", "parts"),
         *("report.html", "report-shared.html", "thumbnails", MARKER),
     )
 )

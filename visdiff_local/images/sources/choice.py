@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from visdiff_local.errors import InputError
-from visdiff_local.images.covariates import Cell, label, no_column
-from visdiff_local.images.sources.base import Table
+from visdiff_local.images.covariates import Cell, Column, label, no_column
+from visdiff_local.images.sources.base import Columns, Table
 from visdiff_local.images.sources.conditions import Condition, parse_condition
 
 GROUP = "group_name"
@@ -32,6 +32,30 @@ def chosen(shown: str, table: Table, where: str) -> list[int]:
     if not found:
         raise InputError(f"{shown}: no row satisfies {where!r}{_there_are(groups)}")
     return found
+
+
+def matching(sets: Sequence[tuple[Mapping[str, Column], int]], where: str) -> list[list[bool]]:
+    """Which images of several sets a choice of rows holds for; quantiles are of all of them.
+
+    Args:
+        sets: columns, and how many images, of each.
+
+    Raises:
+        InputError: as :func:`chosen`.
+    """
+    names = dict.fromkeys(name for columns, _ in sets for name in columns)
+    cells = {
+        name: [
+            columns[name][place] if name in columns else None
+            for columns, count in sets
+            for place in range(count)
+        ]
+        for name in names
+    }
+    total = sum(count for _, count in sets)
+    found = set(chosen("the images", Columns(cells, total), where))
+    flags = iter([place in found for place in range(total)])
+    return [[next(flags) for _ in range(count)] for _, count in sets]
 
 
 def answers(table: Table, where: str) -> bool:

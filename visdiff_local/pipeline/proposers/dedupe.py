@@ -43,17 +43,38 @@ def merge(
     """
     if not hypotheses:
         return (), []
-    vectors = embedder.embed_texts([h.text for h in hypotheses])
+    areas = auroc(oriented(values, hypotheses), is_a)
+    texts = [h.text for h in hypotheses]
+    stands_for = same(texts, values, areas, embedder, [h.direction for h in hypotheses])
+    rows = sorted(stands_for)
+    return tuple(_with_similar(hypotheses, row, stands_for[row]) for row in rows), rows
+
+
+def same(
+    texts: Sequence[str],
+    values: FloatArray,
+    strength: npt.ArrayLike,
+    embedder: Embedder,
+    directions: Sequence[str] | None = None,
+) -> dict[int, list[int]]:
+    """The rows that stay, each with those it stands for; of rows that say the same, the strongest.
+
+    Args:
+        values: float32 (M, N) scores on the explore half, no NaN.
+        strength: (M,); of equal ones the first.
+        directions: (M,) only those of one direction become one; None: they have none.
+    """
+    vectors = embedder.embed_texts(list(texts))
     same_text = vectors @ vectors.T >= SAME_TEXT
     same_scores = _rank_correlation(values) >= SAME_SCORES
-    areas = auroc(oriented(values, hypotheses), is_a)
+    strong = np.asarray(strength, np.float64)
     stands_for: dict[int, list[int]] = {}
-    for row in sorted(range(len(hypotheses)), key=lambda i: (-areas[i], i)):
+    for row in sorted(range(len(texts)), key=lambda i: (-strong[i], i)):
         leader = next(
             (
                 other
                 for other in stands_for
-                if hypotheses[other].direction == hypotheses[row].direction
+                if (directions is None or directions[other] == directions[row])
                 and same_text[row, other]
                 and same_scores[row, other]
             ),
@@ -63,8 +84,7 @@ def merge(
             stands_for[row] = []
         else:
             stands_for[leader].append(row)
-    rows = sorted(stands_for)
-    return tuple(_with_similar(hypotheses, row, stands_for[row]) for row in rows), rows
+    return stands_for
 
 
 def redundant(values: FloatArray, is_a: BoolArray, *, alpha: float = 0.05) -> BoolArray:

@@ -8,7 +8,10 @@ what must not leave the building.
 from pathlib import Path
 
 from visdiff_local.errors import UsageError
+from visdiff_local.results import comparison as stored
 from visdiff_local.results import serialize
+from visdiff_local.results.report.comparison import render as of_comparison
+from visdiff_local.results.report.comparison_sharing import without_names
 from visdiff_local.results.report.page import render
 from visdiff_local.results.report.pictures import Pictures
 from visdiff_local.results.report.sharing import without_paths
@@ -31,7 +34,8 @@ def write_report(
     names: tuple[str | None, str | None] = (None, None),
     out: Path | None = None,
 ) -> Path:
-    """Draws a report from ``run.json`` and ``thumbnails/`` in the run folder, nothing else.
+    """Draws a report from ``run.json`` (or ``comparison.json``) and ``thumbnails/`` in the
+    folder, nothing else.
 
     The same folder gives the same bytes. The file is written beside its place and moved into it.
 
@@ -49,12 +53,17 @@ def write_report(
         UsageError: ``out`` is there and is no report of this program.
         OSError: the folder cannot be written.
     """
-    result = serialize.load(run_dir)
     named = paths and images
-    if not named:
-        result = without_paths(result, names, images=images)
     pictures = Pictures(run_dir / "thumbnails") if images else None
-    text = render(result, pictures, names=named)
+    if stored.is_there(run_dir):
+        found = stored.load(run_dir)
+        shown = found if named else without_names(found, names, images=images)
+        text = of_comparison(shown, pictures, names=named)
+    else:
+        result = serialize.load(run_dir)
+        if not named:
+            result = without_paths(result, names, images=images)
+        text = render(result, pictures, names=named)
     target = out or run_dir / (NAME if named else SHARED)
     if out is not None:
         _refuse_strangers(out)

@@ -1,129 +1,182 @@
 """The report of a comparison: many sets on one page, drawn from ``comparison.json`` alone."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
-from visdiff_local.results.report.page import TEMPLATES, environment, source_hash
+from visdiff_local.results.report import comparison_words as words
+from visdiff_local.results.report.page import TEMPLATES, Group, environment, source_hash
 from visdiff_local.results.report.pictures import Figure, Pictures
+from visdiff_local.results.report.trends import TrendPlot, trend_plot
 from visdiff_local.types import Example
+from visdiff_local.types.comparison import ComparisonResult, InGroup, PartSummary, Text
 
-Json = Mapping[str, Any]
 SHOWN = 60
-"""Texts of the table; the rest stands in comparison.json."""
-WIDTH, HEIGHT, MARGIN = 320, 110, 14
-"""Of a trend line, in units of its picture."""
-KINDS = {
-    "groups": "each group against the rest",
-    "each": "class by class",
-    "trend": "what rises or falls",
-    "models": "where one model fails and the other does not",
-    "errors": "where the model fails",
-    "score": "what goes with the score",
-}
+"""Texts of the page; the rest stands in comparison.json."""
+COLUMNS = 40
+"""Groups of the table of texts by group, those with something confirmed first."""
+PANELS = 60
+"""Small multiples, a group each."""
+IN_A_PANEL = 3
+"""Texts, and pictures of the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text in a group: how strongly, −1 … 1, and its number."""
+    """A text in a group: its number, and how strongly, −4 … 4."""
 
-    auroc: float
-    strength: float
-    verdict: str
+    found: InGroup
+    strength: int
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A text with its cells, in the groups' order, its line and its pictures."""
+    """A text with its cells, in the order of the columns, its line and its pictures."""
 
-    text: Json
+    number: int
+    text: Text
     cells: tuple[Cell | None, ...]
-    line: str
-    band: str
-    labels: tuple[str, str]
+    plot: TrendPlot | None
+    groups: tuple[Group, ...]
+    leaning: str
+    step: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A group at a glance: what is confirmed in it, strongest first, with where to read on."""
+
+    part: PartSummary
+    standing: str
+    texts: tuple[tuple[Row, InGroup], ...]
     figures: tuple[Figure, ...]
 
 
-def render(content: Json, pictures: Pictures | None) -> str:
-    """The whole page."""
+def render(found: ComparisonResult, pictures: Pictures | None, *, names: bool = True) -> str:
+    """The whole page.
+
+    Args:
+        pictures: where thumbnails come from; None for a page without any picture.
+        names: whether the comparison still has the names of its files and groups.
+    """
     style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704  our own file
-    columns = [part["name"] for part in content["comparisons"]]
-    texts = sorted(content["texts"], key=lambda text: -_varies(text))
+    columns = _columns(found)
     order = {"confirmed": 0, "unsupported": 1, "suggestive": 2, "rejected": 3}
-    texts = sorted(texts, key=lambda text: order[text["verdict"]])[:SHOWN]
-    rows = [_row(text, columns, pictures) for text in texts]
+    texts = sorted(found.texts, key=lambda text: (order[text.verdict], -_varies(text)))[:SHOWN]
+    rows = [_row(n, text, columns, found, pictures) for n, text in enumerate(texts, start=1)]
+    numbers = {row.text.text: row.number for row in rows}
     return (
         environment()
         .get_template("comparison.html")
         .render(
-            content=content,
+            found=found,
             style=style,
             style_hash=source_hash(style),
-            kind=KINDS[content["kind"]],
+            headline=words.headline(found),
+            kind=words.KINDS[found.kind],
+            scale=words.scale(found),
             columns=columns,
+            hidden=len(found.comparisons) - len(columns),
+            parts=[(part, words.standing(found, part), _links(part, numbers, found))
+                   for part in found.comparisons],
             rows=rows,
-            matrix=content["kind"] in ("groups", "each", "models", "errors"),
-            WIDTH=WIDTH,
-            HEIGHT=HEIGHT,
+            held=[row for row in rows if row.text.verdict == "confirmed"],
+            others=[row for row in rows if row.text.verdict != "confirmed"],
+            panels=_panels(found, rows, pictures),
+            matrix=bool(columns) and any(text.by_group for text in found.texts),
+            accuracies=[(row, one) for row in rows for one in row.text.accuracy],
+            has_pictures=pictures is not None,
+            has_names=names and pictures is not None,
         )
-    )
+    )  # fmt: skip
 
 
-def _row(text: Json, columns: Sequence[str], pictures: Pictures | None) -> Row:
-    cells = tuple(_cell(text["by_group"].get(name)) for name in columns)
-    trend = text.get("trend") or {}
-    means, bands = trend.get("means") or {}, trend.get("bands") or {}
-    line, band = _line(list(means.values()), [bands.get(name) for name in means])
-    figures: tuple[Figure, ...] = ()
-    if pictures is not None and text["verdict"] == "confirmed":
-        figures = tuple(
-            pictures.figure(Example(e["id"], e["path"], float(e["score"] or 0)), "")
-            for e in text["examples"]
+def _columns(found: ComparisonResult) -> list[str]:
+    """Names of the parts that have a column, in order."""
+    if len(found.comparisons) <= COLUMNS:
+        return [part.name for part in found.comparisons]
+    ranked = sorted(found.comparisons, key=lambda part: not part.confirmed)[:COLUMNS]
+    chosen = {part.name for part in ranked}
+    return [part.name for part in found.comparisons if part.name in chosen]
+
+
+def _row(
+    number: int,
+    text: Text,
+    columns: Sequence[str],
+    found: ComparisonResult,
+    pictures: Pictures | None,
+) -> Row:
+    cells = tuple(_cell(text.by_group.get(name)) for name in columns)
+    plot = None if text.trend is None else trend_plot(text.trend)
+    change = None if text.trend is None else text.trend.change
+    groups: tuple[Group, ...] = ()
+    if pictures is not None and text.verdict == "confirmed":
+        where = text.direction
+        groups = (
+            Group(f"Shows most, of {where}", _figures(text.examples, pictures)),
+            Group("Shows least, of what it is compared with", _figures(text.others, pictures)),
+            Group(
+                "Against it: in turns of the others the most, of its own the least",
+                _figures(text.against, pictures),
+            ),
         )
-    names = list(means)
-    ends = (names[0], names[-1]) if names else ("", "")
-    return Row(text, cells, line, band, ends, figures)
+    step = None if change is None or text.redundant else words.step(change)
+    leaning = words.leaning(found, text)
+    shown = tuple(group for group in groups if group.figures)
+    return Row(number, text, cells, plot, shown, leaning, step)
 
 
-def _cell(found: Json | None) -> Cell | None:
-    if found is None or found["auroc"] is None:
+def _figures(examples: Sequence[Example], pictures: Pictures) -> tuple[Figure, ...]:
+    return tuple(pictures.figure(example, "") for example in examples)
+
+
+def _cell(found: InGroup | None) -> Cell | None:
+    if found is None or math.isnan(found.auroc):
         return None
-    area = float(found["auroc"])
-    return Cell(area, max(-1.0, min(1.0, 2 * (area - 0.5))), str(found["verdict"]))
+    return Cell(found, round(max(-1.0, min(1.0, 2 * (found.auroc - 0.5))) * 4))
 
 
-def _varies(text: Json) -> float:
-    areas = [cell["auroc"] for cell in text["by_group"].values() if cell["auroc"] is not None]
+def _varies(text: Text) -> float:
+    areas = [cell.auroc for cell in text.by_group.values() if not math.isnan(cell.auroc)]
     if not areas:
-        return abs(float(text["auroc"]) - 0.5)
+        return abs(text.auroc - 0.5)
     mean = sum(areas) / len(areas)
     return math.sqrt(sum((area - mean) ** 2 for area in areas) / len(areas))
 
 
-def _line(
-    means: Sequence[float | None], bands: Sequence[Sequence[float | None] | None]
-) -> tuple[str, str]:
-    """The points of a line through the groups' mean scores, and those of the band around it."""
-    known = [(i, float(mean)) for i, mean in enumerate(means) if mean is not None]
-    if len(known) < 2:
-        return "", ""
-    ends = [
-        (float(band[0]), float(band[1]))
-        if (band := bands[i]) and band[0] is not None and band[1] is not None
-        else (mean, mean)
-        for i, mean in known
-    ]
-    bottom, top = min(low for low, _ in ends), max(high for _, high in ends)
-    wide, tall = WIDTH - 2 * MARGIN, HEIGHT - 2 * MARGIN
+def _links(
+    part: PartSummary, numbers: dict[str, int], found: ComparisonResult
+) -> list[tuple[str, int | None]]:
+    """What is confirmed in a part, each with the number of its text on this page."""
+    links = []
+    for said in part.confirmed:
+        side, _, text = said.partition(": ")
+        for name in (part.a, part.b):  # a name may hold a colon itself
+            if said.startswith(f"{name}: "):
+                side, text = name, said.removeprefix(f"{name}: ")
+        shown = text if found.kind == "groups" else f"{side}: {text}"
+        links.append((shown, numbers.get(text)))
+    return links
 
-    def point(place: int, value: float) -> str:
-        across = MARGIN + wide * place / (len(means) - 1)
-        return f"{across:.1f},{MARGIN + tall * (1 - (value - bottom) / ((top - bottom) or 1)):.1f}"
 
-    places = [i for i, _ in known]
-    upper = [point(i, high) for i, (_, high) in zip(places, ends, strict=True)]
-    lower = [point(i, low) for i, (low, _) in zip(places, ends, strict=True)]
-    return " ".join(point(i, mean) for i, mean in known), " ".join([*upper, *reversed(lower)])
+def _panels(found: ComparisonResult, rows: Sequence[Row], pictures: Pictures | None) -> list[Panel]:
+    """Of groups and classes in which something is confirmed."""
+    panels = []
+    for part in found.comparisons:
+        if part.name not in found.groups:
+            continue
+        here = [
+            (row, row.text.by_group[part.name]) for row in rows if part.name in row.text.by_group
+        ]
+        sure = [(row, cell) for row, cell in here if cell.verdict == "confirmed"]
+        sure.sort(key=lambda pair: -abs(pair[1].auroc - 0.5))
+        if not sure:
+            continue
+        own = [row for row, _ in sure if row.text.part == part.name]
+        shown = own[0].text.examples[:IN_A_PANEL] if own and pictures is not None else ()
+        figures = _figures(shown, pictures) if pictures is not None else ()
+        panels.append(Panel(part, words.standing(found, part), tuple(sure[:IN_A_PANEL]), figures))
+    return panels[:PANELS]

@@ -72,7 +72,7 @@ def without_paths(
         for given, letter in zip(names, "ab", strict=True)
     )
     known = _known(result, chosen)
-    kept = {key: value for key, value in config.items() if _may_stay(key, value)}
+    kept = {key: value for key, value in config.items() if may_stay(key, value)}
     return replace(
         result,
         run=replace(result.run, config=kept),
@@ -99,7 +99,8 @@ def scrubbed(text: str, known: Iterable[tuple[str, str]]) -> str:
     )
 
 
-def _may_stay(key: str, value: object) -> bool:
+def may_stay(key: str, value: object) -> bool:
+    """Whether an option with its value names nothing."""
     return key in OPTIONS or value is None or isinstance(value, bool | int | float)
 
 
@@ -128,17 +129,18 @@ def _paths(result: RunResult) -> Iterator[str]:
     for group in result.duplicates:
         yield from group.paths
     for key, value in result.run.config.items():
-        if isinstance(value, str) and not _may_stay(key, value):
+        if isinstance(value, str) and not may_stay(key, value):
             yield value
 
 
 def _nameless(side: SetSummary, name: str, images: bool) -> SetSummary:
-    skipped = tuple(Skipped("", _reason(item.reason)) for item in side.skipped)
+    skipped = tuple(Skipped("", reason_of(item.reason)) for item in side.skipped)
     preview = tuple(map(_nobody, side.preview)) if images else ()
     return replace(side, name=name, skipped=skipped, preview=preview)
 
 
-def _reason(reason: str) -> str:
+def reason_of(reason: str) -> str:
+    """A reason as far as it says nothing of its file."""
     return next((known for known in REASONS if reason.startswith(known)), _LEFT_OUT)
 
 

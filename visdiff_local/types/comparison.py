@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from visdiff_local.comparisons.plan import Kind
-from visdiff_local.types import Example, Skipped, Verdict
+from visdiff_local.types.findings import Example, ModelInfo, Verdict
+from visdiff_local.types.images import Skipped
 
-SCHEMA_VERSION = 1
+Kind = Literal["groups", "each", "trend", "models", "errors", "score"]
+Shape = Literal["step", "anywhere", "no step"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,27 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Where along the order a text's scores change, as far as the data say."""
+
+    p_value: float
+    """Of the largest change at any place."""
+    q_value: float
+    """Over trends and changes of all texts together."""
+    rises: bool
+    before: str
+    """The groups on either side of the place that parts the scores most; likewise ``after``."""
+    after: str
+    shape: Shape
+    """One step, which lies between ``earliest`` and ``latest``; one step, which may lie anywhere;
+    or more than one step, or a slope: no single place has the scores alike on either side."""
+    earliest: str | None = None
+    """The last group that is before the step for sure (95 %), or the first there is."""
+    latest: str | None = None
+    """The first group that is behind it for sure, or the last there is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trend:
     """How a text's scores go with the order, or with a score: a concordance, ½ is none."""
 
@@ -50,6 +72,8 @@ class Trend:
     bands: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """95 % interval of each of these means, images taken as independent: for the eye; what is
     tested is the concordance, with its clusters."""
+    change: Change | None = None
+    """None where there is none to be shown, or the order is a score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +93,13 @@ class Text:
     trend: Trend | None = None
     accuracy: tuple[Accuracy, ...] = ()
     examples: tuple[Example, ...] = ()
+    """Images that show it most, of those that it is more true of."""
+    others: tuple[Example, ...] = ()
+    """Images that show it least, of those that it is compared with there."""
+    against: tuple[Example, ...] = ()
+    """In turns: of the others the image that shows it most, of its own the one that does least."""
+    similar: tuple[str, ...] = ()
+    """Texts of the same meaning that it stands for."""
     redundant: bool = False
     """Nothing is left of it where it tells most once a stronger text's scores are held fixed."""
     follows_from: str | None = None
@@ -92,10 +123,12 @@ class PartSummary:
     p_global: float
     confirmed: tuple[str, ...]
     """What is more true of ``a``, then of ``b``, each with its direction."""
+    folder: str = ""
+    """Where it can be opened as a run, below the comparison's own folder."""
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ComparisonResult:
     """Everything a comparison found."""
 
     kind: Kind
@@ -111,6 +144,8 @@ class Comparison:
     warnings: tuple[str, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    models: Mapping[str, ModelInfo] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def confirmed(self) -> tuple[Text, ...]:
