@@ -1,67 +1,18 @@
 """Many sets end to end: what is planted in a part is found there, and nowhere else."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support import colours
-from tests.support.colours import Colours, draw
-from visdiff_local.cli.main import main
-from visdiff_local.models import registry
+from tests.support.colours import Colours
+from tests.support.compared import cameras, colour_models, compare, confirmed, refused, table
 
 
 @pytest.fixture(autouse=True)
-def _colours_backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "BACKENDS", {**registry.BACKENDS, "fake": colours.__name__})
-    Colours.reset()
-    yield
-    Colours.reset()
-
-
-Row = tuple[str, dict[str, str]]
-"""A colour and the columns of its row."""
-
-
-def table(folder: Path, rows: Sequence[Row]) -> Path:
-    draw(folder / "pictures", [colour for colour, _ in rows], seed=3)
-    columns = list(rows[0][1])
-    lines = [",".join(["path", *columns])]
-    lines += [
-        ",".join([f"pictures/{i:03d}.png", *(row[column] for column in columns)])
-        for i, (_, row) in enumerate(rows)
-    ]
-    (folder / "table.csv").write_text("\n".join(lines) + "\n")
-    (folder / "models.toml").write_text(colours.MODELS_TOML)
-    return folder / "table.csv"
-
-
-def compare(source: Path, *options: str) -> dict[str, Any]:
-    folder = source.parent
-    given = ["--profile", "colours", "--models-file", str(folder / "models.toml"), "--quiet"]
-    given += ["--store", str(folder / "store"), "--out", str(folder / "out")]
-    assert main(["compare", str(source), *options, *given]) == 0
-    content: dict[str, Any] = json.loads((folder / "out" / "comparison.json").read_text())
-    return content
-
-
-def confirmed(content: dict[str, Any]) -> dict[str, str]:
-    """Direction by text."""
-    return {t["text"]: t["direction"] for t in content["texts"] if t["verdict"] == "confirmed"}
-
-
-def cameras(folder: Path) -> Path:
-    """Camera 2 is red, the others blue and green by halves."""
-    return table(
-        folder,
-        [
-            ("red" if camera == 2 else ("blue", "green")[i % 2], {"camera": f"camera {camera}"})
-            for camera in (1, 2, 3)
-            for i in range(30)
-        ],
-    )
+def _colours_backend() -> Iterator[None]:
+    with colour_models():
+        yield
 
 
 def test_a_group_that_differs_is_named_with_its_text(tmp_path: Path) -> None:
@@ -160,15 +111,19 @@ def test_what_goes_with_a_score_is_found(tmp_path: Path) -> None:
         (("--each", "camera"), "it needs them"),
         (("--by", "kamera"), "camera"),
         (("--score", "camera"), "no number"),
+        (("--score", "same"), "the same number, 1, everywhere"),
+        (("--score", "none"), "holds no number"),
+        (("--by", "same"), "only the value '1'"),
+        (("--errors", "camera,same"), "must be written alike"),
+        (("--errors", "camera"), "--errors LABEL,MODEL"),
+        (("--models", "camera,same"), "--models LABEL,MODEL_1,MODEL_2"),
+        (("--models", "models.toml"), "--models-file models.toml"),
     ],
 )
 def test_what_cannot_be_compared_says_what_to_type(
     tmp_path: Path, options: Sequence[str], wanted: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = cameras(tmp_path)
-    given = ["--profile", "colours", "--models-file", str(tmp_path / "models.toml"), "--quiet"]
-    out = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
-    assert main(["compare", str(source), *options, *given, *out]) == 2
+    assert refused(cameras(tmp_path), *options) == 2
     assert wanted in capsys.readouterr().err
 
 
@@ -213,9 +168,7 @@ def test_classes_of_one_image_each_say_to_name_coarser_ones(
         for i in range(60)
     ]
     source = table(tmp_path, rows)
-    given = ["--profile", "colours", "--models-file", str(tmp_path / "models.toml"), "--quiet"]
-    out = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
-    assert main(["compare", str(source), "--errors", "label,model", *given, *out]) == 2
+    assert refused(source, "--errors", "label,model") == 2
     assert "--within COLUMN" in capsys.readouterr().err
     content = compare(source, "--errors", "label,model", "--within", "kind")
     assert confirmed(content)["a blue square"] == "wrong"
@@ -230,11 +183,7 @@ def test_every_ranker_but_a_cascade_serves(tmp_path: Path, ranker: str) -> None:
 def test_a_cascade_is_refused_for_many_sets(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = cameras(tmp_path)
-    given = ["--profile", "colours", "--models-file", str(tmp_path / "models.toml"), "--quiet"]
-    out = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
-    options = ["--by", "camera", "--ranker", "clip>vqa"]
-    assert main(["compare", str(source), *options, *given, *out]) == 2
+    assert refused(cameras(tmp_path), "--by", "camera", "--ranker", "clip>vqa") == 2
     assert "--ranker" in capsys.readouterr().err
 
 
@@ -253,3 +202,125 @@ def test_images_of_a_cluster_count_as_one(tmp_path: Path) -> None:
     asked = ("--by", "camera", "--text", "a red square")
     assert confirmed(compare(source, *asked)) != {}
     assert confirmed(compare(source, *asked, "--cluster-by", "site")) == {}
+
+
+def test_a_step_is_shown_between_the_groups_where_it_may_lie(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Red from the fourth month on."""
+    rows = [
+        ("red" if month > 3 and i % 8 else ("blue", "green")[i % 2], {"month": name})
+        for month, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun"], start=1)
+        for i in range(16)
+    ]
+    content = compare(table(tmp_path, rows), "--by", "month", "--ordered")
+    assert content["groups"] == ["Jan", "Feb", "Mar", "Apr", "May", "Jun"]
+    (red,) = [t for t in content["texts"] if t["text"] == "a red square"]
+    change = red["trend"]["change"]
+    assert (change["before"], change["after"], change["rises"]) == ("Mar", "Apr", True)
+    assert (change["shape"], change["earliest"], change["latest"]) == ("step", "Mar", "Apr")
+    assert change["q_value"] < 0.01
+    assert "between Mar and Apr" in (tmp_path / "out" / "report.html").read_text()
+    assert "a red square: if in one step, it rises between Mar and Apr" in capsys.readouterr().out
+
+
+def test_names_that_tell_no_order_are_said_and_groups_that_are_too_small(tmp_path: Path) -> None:
+    rows = [
+        (("red", "blue")[i % 2], {"size": size})
+        for size, count in (("low", 30), ("high", 30), ("", 3))
+        for i in range(count)
+    ]
+    source = table(tmp_path, rows)
+    said = " ".join(compare(source, "--by", "size", "--ordered", "--text", "red")["warnings"])
+    assert "taken by the alphabet: high < low" in said
+    assert "3 images have no value in size" in said
+    rows = [
+        (("red", "blue")[i % 2], {"camera": name})
+        for name, count in (("one", 1), ("big", 60), ("small", 12), ("three", 3))
+        for i in range(count)
+    ]
+    (tmp_path / "few").mkdir()
+    content = compare(table(tmp_path / "few", rows), "--by", "camera", "--text", "red")
+    assert [part["name"] for part in content["comparisons"]] == ["big", "small"]
+    assert "2 groups have fewer than 4 images on a side" in " ".join(content["warnings"])
+
+
+def test_texts_of_ones_own_are_tested_on_all_images(tmp_path: Path) -> None:
+    content = compare(cameras(tmp_path), "--by", "camera", "--text", "a red square")
+    assert (content["explore"], content["validate"]) == (0, 90)
+
+
+def test_some_rows_propose_and_all_others_test(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        ("red" if camera == 2 else ("blue", "green")[i % 2],
+         {"camera": f"camera {camera}", "day": str(i % 5)})
+        for camera in (1, 2, 3)
+        for i in range(30)
+    ]  # fmt: skip
+    source = table(tmp_path, rows)
+    content = compare(source, "--by", "camera", "--propose-on", "day in ('0', '1')")
+    assert (content["explore"], content["validate"]) == (36, 54)
+    assert confirmed(content) == {"a red square": "camera 2"}
+    content = compare(source, "--by", "camera", "--propose-on", "20%")
+    assert content["explore"] == 18
+    assert refused(source, "--by", "camera", "--propose-on", "day != '9'") == 2
+    assert "none is left to test on" in capsys.readouterr().err
+
+
+def test_an_image_without_a_label_or_a_prediction_is_neither_right_nor_wrong(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        ("red" if i % 2 else "blue", {"label": label, "m1": one, "m2": other})
+        for i in range(80)
+        for label, one, other in [
+            ("", "", "dog") if i % 5 == 0
+            else ("cat", "", "cat") if i % 5 == 1
+            else ("cat", "dog" if i % 2 else "cat", "cat" if i % 2 else "dog")
+        ]
+    ]  # fmt: skip
+    content = compare(table(tmp_path, rows), "--models", "label,m1,m2", "--text", "a red square")
+    (part,) = content["comparisons"]
+    assert (part["n_a"], part["n_b"]) == (24, 24)
+    (red,) = [t for t in content["texts"] if t["text"] == "a red square"]
+    counts = {one["images_with"] + one["images_without"] for one in red["accuracy"]}
+    assert counts == {48}
+    assert "32 images have no value in label, m1, m2" in " ".join(content["warnings"])
+
+
+def test_a_score_with_gaps_and_one_that_is_mostly_one_value(tmp_path: Path) -> None:
+    rows = [
+        (("red", "blue", "green")[i % 3],
+         {"score": "nan" if i % 7 == 0 else str(int(i % 3 == 0)), "odd": "high" if i == 3 else "1"})
+        for i in range(140)
+    ]  # fmt: skip
+    source = table(tmp_path, rows)
+    content = compare(source, "--score", "score")
+    assert confirmed(content)["a red square"] == "high score"
+    assert "20 images have no value in score" in " ".join(content["warnings"])
+    assert refused(source, "--score", "odd") == 2
+
+
+def test_names_of_groups_are_shown_and_not_obeyed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = ["<script>alert(1)</script>", "\x1b[31mred\x1b[0m", "猫🐈", "../../x"]
+    rows = [
+        ("red" if name == evil[0] else ("blue", "green")[i % 2], {"camera": name})
+        for name in evil
+        for i in range(20)
+    ]
+    content = compare(table(tmp_path, rows), "--by", "camera")
+    assert confirmed(content) == {"a red square": evil[0]}
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "\x1b" not in page
+    assert "\x1b" not in capsys.readouterr().out
+    assert "猫🐈" in page
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "models.toml", "out", "pictures", "store", "table.csv",
+    ]  # fmt: skip
+    assert len(list((tmp_path / "out" / "parts").iterdir())) == 4

@@ -31,6 +31,18 @@ def test_equal_meaning_and_equal_scores_become_one() -> None:
     assert [h.similar for h in kept[1:]] == [(), (), ()]
 
 
+def test_pooled_texts_have_no_direction_and_the_strongest_stands_for_the_others() -> None:
+    rng = np.random.default_rng(0)
+    dog, other = rng.normal(size=(2, 100))
+    texts = ["a dog", "dogs", "a puppy", "a cat"]
+    near = dog + rng.normal(0, 0.05, 100)
+    values = np.stack([dog, near, other, dog]).astype(np.float32)
+    found = dedupe.same(texts, values, [0.6, 0.9, 0.8, 0.7], Space(meaning))
+    assert found == {1: [0], 2: [], 3: []}, "near in words and in scores, not one of both"
+    apart = dedupe.same(texts, values, [0.6, 0.9, 0.8, 0.7], Space(meaning), ["a", "b", "a", "a"])
+    assert 0 in apart
+
+
 def test_merging_nothing() -> None:
     assert dedupe.merge([], np.empty((0, 3), np.float32), np.ones(3, bool), Space(meaning)) == (
         (),
