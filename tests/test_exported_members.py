@@ -13,6 +13,7 @@ ROOT = Path(visdiff_local.__file__).parent
 
 def test_the_public_names_are_these() -> None:
     assert visdiff_local.__all__ == [
+        "Comparison",
         "ImageSet",
         "Result",
         "__version__",

@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from visdiff_local import stats
-    from visdiff_local.api import Result, describe_differences, evaluate_hypotheses, load
+    from visdiff_local.api import (
+        Comparison,
+        Result,
+        describe_differences,
+        evaluate_hypotheses,
+        load,
+    )
     from visdiff_local.comparisons.library import compare
     from visdiff_local.images import ImageSet
 
     __version__: str
 
 __all__ = [
+    "Comparison",
     "ImageSet",
     "Result",
     "__version__",
@@ -25,6 +32,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Comparison": "visdiff_local.api",
     "ImageSet": "visdiff_local.images",
     "Result": "visdiff_local.api",
     "compare": "visdiff_local.comparisons.library",
