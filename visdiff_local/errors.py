@@ -64,6 +64,10 @@ class OutOfMemoryError(VisdiffError):
     exit_code = 4
 
 
+class LateError(VisdiffError):
+    """It took longer than whoever waits for it may wait, and was ended."""
+
+
 class StoreError(VisdiffError):
     """The store cannot be read or written."""
 

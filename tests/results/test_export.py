@@ -37,7 +37,7 @@ def test_pandas_reads_the_csv_with_its_types(run: Path, tmp_path: Path) -> None:
     assert list(frame.columns[:2]) == ["path", "group_name"]
     assert frame["a hat"].dtype == float
     assert frame["a hat"].isna().tolist() == [False] * 8 + [True]
-    assert frame["caption"][0] == '=a hat, "quoted"\nand more'
+    assert frame["caption"][0] == '\'=a hat, "quoted"\nand more'
 
 
 def test_the_best_images_of_a_text_come_first(run: Path, tmp_path: Path) -> None:

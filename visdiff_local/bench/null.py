@@ -5,7 +5,6 @@ other comparison. Whatever is confirmed then is false. ``power`` asks the opposi
 scenes: the share of runs that confirm the true difference, by purity.
 """
 
-import csv
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from visdiff_local.bench.engine import Engine, run_once, world_version
 from visdiff_local.bench.ledger import Json, Ledger
 from visdiff_local.config import RunConfig
 from visdiff_local.errors import InputError
+from visdiff_local.system import spreadsheets
 from visdiff_local.types import RunResult
 
 LEVEL = 0.95
@@ -198,5 +198,5 @@ def _deal(pool: Sequence[Path], patients: Sequence[int] | None, seed: int, works
     table = workspace / "tables" / f"{digest}.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
     with table.open("w", encoding="utf-8", newline="", errors="surrogateescape") as file:
-        csv.writer(file).writerows([head, *sorted(lines)])
+        spreadsheets.write_rows(file, [head, *sorted(lines)])
     return table

@@ -19,6 +19,7 @@ from visdiff_local.bench.engine import Engine, run_once
 from visdiff_local.bench.ledger import Json, Ledger
 from visdiff_local.config import RunConfig
 from visdiff_local.errors import InputError, ProblemsError
+from visdiff_local.system import spreadsheets
 from visdiff_local.types import RunResult
 
 TABLES: Mapping[str, str | None] = {
@@ -265,6 +266,6 @@ def _table(pair: BenchPair, workspace: Path) -> Path:
         table.parent.mkdir(parents=True, exist_ok=True)
         partial = table.with_suffix(".part")
         with partial.open("w", encoding="utf-8", newline="", errors="surrogateescape") as file:
-            csv.writer(file).writerows(lines)
+            spreadsheets.write_rows(file, lines)
         partial.replace(table)
     return table

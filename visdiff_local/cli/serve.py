@@ -17,6 +17,9 @@ from visdiff_local.system import terminal
     "--port", type=click.IntRange(0, 65535), default=8177, show_default=True, help="0: a free one."
 )
 @click.option("--token-file", metavar="FILE", help="Where the token is written, for you alone.")
+@click.option(
+    "--seconds", type=click.IntRange(1), metavar="N", help="A request's, waiting included.  [600]"
+)
 def serve(
     profile: str | None,
     file: str | None,
@@ -24,6 +27,7 @@ def serve(
     device: str,
     port: int,
     token_file: str | None,
+    seconds: int | None,
 ) -> None:
     """Keep a profile's models open for many clients, as an OpenAI-compatible server on 127.0.0.1.
 
@@ -52,5 +56,6 @@ def serve(
         pool,
         port=port,
         token_file=None if token_file is None else Path(token_file).expanduser(),
+        seconds=seconds,
         say=terminal.note,
     )

@@ -7,7 +7,6 @@ thumbnails: a folder that has a ``run.json`` is complete.
 """
 
 import base64
-import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from visdiff_local.images.table import ImageTable
 from visdiff_local.results import scores, serialize
 from visdiff_local.results.report import SHARED, write_report
 from visdiff_local.store import Store, keys
-from visdiff_local.system import run_folders
+from visdiff_local.system import run_folders, spreadsheets
 from visdiff_local.system.files import write_whole
 from visdiff_local.system.progress import Progress
 from visdiff_local.types import Example, ImageRef, RunResult
@@ -62,13 +61,13 @@ def write(
 def _skipped(result: RunResult) -> bytes:
     """Every file that was not used, with its set and the reason; and the counts of the others."""
     text = io.StringIO(newline="")
-    rows = csv.writer(text)
-    rows.writerow(["set", "count", "path", "reason"])
+    rows: list[tuple[object, ...]] = [("set", "count", "path", "reason")]
     for letter, side in (("a", result.a), ("b", result.b)):
-        rows.writerows((letter, 1, one.path, one.reason) for one in side.skipped)
-        rows.writerows((letter, count, "", reason) for reason, count in side.left_out.items())
+        rows += [(letter, 1, one.path, one.reason) for one in side.skipped]
+        rows += [(letter, count, "", reason) for reason, count in side.left_out.items()]
         if side.ignored:
-            rows.writerow([letter, side.ignored, "", "not images"])
+            rows.append((letter, side.ignored, "", "not images"))
+    spreadsheets.write_rows(text, rows)
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 

@@ -1,9 +1,10 @@
 """The routes: chat, completions, embeddings, models, health; shapes as OpenAI's clients expect."""
 
+import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from starlette.applications import Starlette
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from visdiff_local.errors import UsageError, VisdiffError
+from visdiff_local.errors import LateError, UsageError, VisdiffError
 from visdiff_local.models.backends.llama.chat import Generated, Turn
 from visdiff_local.protocols import FloatArray
 from visdiff_local.serve import replies
@@ -30,6 +31,12 @@ from visdiff_local.serve.messages import (
 )
 from visdiff_local.serve.models import Models
 from visdiff_local.serve.scheduler import BusyError, Scheduler
+
+Found = TypeVar("Found")
+
+
+class GoneError(Exception):
+    """The client is not there any more."""
 
 
 def build(
@@ -61,6 +68,8 @@ def build(
             RefusedError: _refused,
             UsageError: _refused,
             BusyError: _busy,
+            LateError: _late,
+            GoneError: _gone,
             VisdiffError: _failed,
             404: _nothing_here,
             405: _nothing_here,
@@ -92,12 +101,13 @@ class _Answers:
         asked = parse(ChatRequest, await request.body())
         if asked.images:
             images = [await run_in_threadpool(image, uri) for uri in asked.images[:MOST_INPUTS]]
-            said = Generated(await self._models.look(asked, images))
-            return replies.chat(asked, said)
+            text = await while_there(request, self._models.look(asked, images))
+            return replies.chat(asked, Generated(text))
         if asked.stream:
             texts = self._models.stream(asked.model, asked.turns, asked.wish)
-            return await replies.streamed(asked, texts)
-        (said,) = await self._models.reply(asked.model, [asked.turns], asked.wish)
+            return await while_there(request, replies.streamed(asked, texts))
+        work = self._models.reply(asked.model, [asked.turns], asked.wish)
+        (said,) = await while_there(request, work)
         return replies.chat(asked, said)
 
     async def completions(self, request: Request) -> Response:
@@ -107,8 +117,9 @@ class _Answers:
             if len(chats) > 1:
                 raise RefusedError("stream: one prompt a request")
             texts = self._models.stream(asked.model, chats[0], asked.wish)
-            return await replies.streamed(asked, texts)
-        return replies.completion(asked, await self._models.reply(asked.model, chats, asked.wish))
+            return await while_there(request, replies.streamed(asked, texts))
+        work = self._models.reply(asked.model, chats, asked.wish)
+        return replies.completion(asked, await while_there(request, work))
 
     async def embeddings(self, request: Request) -> Response:
         asked = parse(EmbeddingRequest, await request.body())
@@ -118,13 +129,37 @@ class _Answers:
         items: list[Any] = asked.inputs
         if all(of_images):
             items = [await run_in_threadpool(image, uri) for uri in items]
-        vectors = await self._models.embed(asked.model, items)
+        vectors = await while_there(request, self._models.embed(asked.model, items))
         data = [
             {"object": "embedding", "index": index, "embedding": _coded(row, asked)}
             for index, row in enumerate(vectors)
         ]
         usage = {"prompt_tokens": 0, "total_tokens": 0}
         return JSONResponse({"object": "list", "data": data, "model": asked.model, "usage": usage})
+
+
+async def while_there(request: Request, work: Coroutine[Any, Any, Found]) -> Found:
+    """What the work gives; it is cancelled where the client goes before.
+
+    Raises:
+        GoneError: the client has gone.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise GoneError
+        return working.result()
+    finally:
+        leaving.cancel()
+        working.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _coded(row: FloatArray, asked: EmbeddingRequest) -> str | list[float]:
@@ -140,6 +175,14 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 async def _busy(_: Request, error: Exception) -> Response:
     return problem(str(error), 503, {"Retry-After": "1"})
+
+
+async def _late(_: Request, error: Exception) -> Response:
+    return problem(f"{error}; ask for less, or for fewer tokens (--seconds of serve)", 504)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return problem("the client has gone", 499)
 
 
 async def _failed(_: Request, error: Exception) -> Response:

@@ -1,8 +1,9 @@
 """Connections that cost something and bring nothing: a bound on how many, and on how long.
 
-Whoever connects has some seconds to send a whole head, and then some for the body; whoever is slow
-is cut off. Where there are too many, those that have waited longest without a head go first, so
-that an honest request is always let in. All this comes before the token is looked at.
+Whoever connects has some seconds to send a whole head, then some for the body, and at the end some
+to take what is answered; whoever is slow is cut off. Where there are too many, those that have
+waited longest without a head go first, so that an honest request is always let in. All this comes
+before the token is looked at.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ from typing import Any
 HEAD_SECONDS = 5.0
 """From the connection, or the first byte of a further request, to the end of the head."""
 BODY_SECONDS = 30.0
+TAKING_SECONDS = 60.0
+"""That a part of an answer may lie here because the client does not take it."""
 MOST = 256
 """Connections at once, where there are descriptors for them."""
 LEAST = 4
@@ -22,6 +25,8 @@ BACKLOG = 32
 _KEPT_FREE = 24
 """Descriptors for files that are opened meanwhile."""
 _LONGEST_HEAD = 16 << 10
+_LOOKED = 1.0
+"""Seconds between two looks at what clients have not taken yet."""
 
 
 def most_connections() -> int:
@@ -48,13 +53,26 @@ def protocol(most: int) -> Any:
     """Connections without a whole head, the oldest first."""
     open_: set[Any] = set()
 
+    looking: list[asyncio.TimerHandle] = []
+
+    def look(loop: asyncio.AbstractEventLoop) -> None:
+        looking.clear()
+        for one in list(open_):
+            one._look(loop.time())
+        if open_:
+            looking.append(loop.call_later(_LOOKED, look, loop))
+
     class Timed(H11Protocol):
+        _full_since: float | None = None
+        """Since when something has been waiting for the client to take it."""
         _clock: asyncio.TimerHandle | None = None
         _clocked: Any = None
         """The state that the clock runs for."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            if not looking:
+                looking.append(self.loop.call_later(_LOOKED, look, self.loop))
             open_.add(self)
             waiting[self] = None
             if len(open_) > most:
@@ -68,6 +86,10 @@ def protocol(most: int) -> Any:
                 return
             super().data_received(data)
             self._watch()
+
+        def handle_websocket_upgrade(self, event: Any) -> None:
+            self._forget()  # from here on it is another protocol's, which pings
+            super().handle_websocket_upgrade(event)
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._forget()
@@ -103,6 +125,15 @@ def protocol(most: int) -> Any:
         def _late(self) -> None:
             self.transport.abort()
 
+        def _look(self, now: float) -> None:
+            """Also while the connection is being closed, which waits for what is not taken."""
+            if not self.transport.get_write_buffer_size():
+                self._full_since = None
+            elif self._full_since is None:
+                self._full_since = now
+            elif now - self._full_since > TAKING_SECONDS:
+                self.transport.abort()
+
         def _forget(self) -> None:
             waiting.pop(self, None)
             open_.discard(self)
@@ -113,11 +144,11 @@ def protocol(most: int) -> Any:
     return Timed
 
 
-def settings(most: int) -> dict[str, Any]:
+def settings(most: int, *, websockets: bool = False) -> dict[str, Any]:
     """What uvicorn is configured with."""
     return {
         "http": protocol(most),
-        "ws": "none",
+        "ws": "auto" if websockets else "none",
         "backlog": BACKLOG,
         "timeout_keep_alive": 5,
         "h11_max_incomplete_event_size": _LONGEST_HEAD,

@@ -1,21 +1,21 @@
 """The open models behind the queue: which one answers, and how its work is batched."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
 
-from visdiff_local.errors import UsageError
+from visdiff_local.errors import LateError, UsageError
 from visdiff_local.models.backends.llama.chat import Asked, Chat, Generated
 from visdiff_local.models.pool import ModelPool
 from visdiff_local.models.specs import ModelSpec
 from visdiff_local.protocols import ROLES, Captioner, Embedder, FloatArray, ImageProposer, Role
 from visdiff_local.serve.messages import ChatRequest, RefusedError, Wish
-from visdiff_local.serve.scheduler import Scheduler
+from visdiff_local.serve.scheduler import Answer, Scheduler
 from visdiff_local.types import ImageRef
-
-Reply = asyncio.Future[Any]
 
 
 class Models:
@@ -52,8 +52,7 @@ class Models:
         """What the language model says to each chat."""
         role = self.choose(name, ("llm",))
         work = self._generator(role, wish)
-        asked = [self._ask((role, wish), Asked(tuple(chat)), work) for chat in chats]
-        return await asyncio.gather(*asked)
+        return await self._all((role, wish), [Asked(tuple(chat)) for chat in chats], work)
 
     async def stream(self, name: str, chat: Chat, wish: Wish) -> AsyncIterator[str | Generated]:
         """The reply to a chat as it grows, each text longer than the one before; then all of it."""
@@ -65,15 +64,22 @@ class Models:
             loop.call_soon_threadsafe(heard.put_nowait, text)
 
         asked = Asked(tuple(chat), tell)
-        done = self._ask((role, wish), asked, self._generator(role, wish))
+        work = self._generator(role, wish)
+        until = time.monotonic() + self._scheduler.seconds
+        answer = self._scheduler.submit((role, wish), asked, work, until=until)
+        done = asyncio.wrap_future(answer)
         done.add_done_callback(lambda _: heard.put_nowait(None))
         said = ""
-        while (text := await heard.get()) is not None:
-            # It begins anew where memory ran out and the reply is made again.
-            if len(text) > len(said):
-                said = text
-                yield text
-        yield await done
+        try:
+            async with _in_time(until):
+                while (text := await heard.get()) is not None:
+                    # It begins anew where memory ran out and the reply is made again.
+                    if len(text) > len(said):
+                        said = text
+                        yield text
+                yield await done
+        finally:
+            answer.give_up()
 
     async def look(self, request: ChatRequest, images: list[ImageRef]) -> str:
         """The reply to a question about one image, or several where the model takes several."""
@@ -91,8 +97,10 @@ class Models:
             return model.describe(items, prompt, seed=seed, grid=False)
 
         if len(images) == 1:
-            return str(await self._ask(("caption", role, prompt), images[0], caption))
-        return str(await self._ask(("describe", role, prompt, seed), images, describe))
+            (said,) = await self._all(("caption", role, prompt), images, caption)
+        else:
+            (said,) = await self._all(("describe", role, prompt, seed), [images], describe)
+        return str(said)
 
     async def embed(self, name: str, items: list[str] | list[ImageRef]) -> FloatArray:
         """Float32 (n, d), rows of unit length; texts and images are not mixed in one call."""
@@ -103,8 +111,7 @@ class Models:
             model: Embedder = self._pool.handle(role).open()
             return list(model.embed_images(batch) if of_images else model.embed_texts(batch))
 
-        rows = [self._ask(("embed", role, of_images), item, work) for item in items]
-        return np.stack(await asyncio.gather(*rows))
+        return np.stack(await self._all(("embed", role, of_images), items, work))
 
     def _generator(self, role: Role, wish: Wish) -> Callable[[list[Asked]], list[Generated]]:
         handle = self._pool.handle(role)
@@ -126,8 +133,39 @@ class Models:
 
         return work
 
-    def _ask(self, key: Any, item: Any, work: Callable[[list[Any]], Sequence[Any]]) -> Reply:
-        return asyncio.wrap_future(self._scheduler.submit(key, item, work))
+    async def _all(
+        self, key: Any, items: Sequence[Any], work: Callable[[list[Any]], Sequence[Any]]
+    ) -> list[Any]:
+        """The results of one request, within its time.
+
+        A batch of them waits in the queue at once, so that others get their turn in between. When
+        the client goes, so does its work.
+        """
+        until = time.monotonic() + self._scheduler.seconds
+        found: list[Any] = []
+        several = self._scheduler.largest
+        for start in range(0, len(items), several):
+            asked: list[Answer] = []
+            try:
+                for item in items[start : start + several]:
+                    answer = self._scheduler.submit(key, item, work, until=until)
+                    asked.append(answer)  # one by one: those before a full queue are given up
+                async with _in_time(until):
+                    found += await asyncio.gather(*map(asyncio.wrap_future, asked))
+            finally:
+                for answer in asked:
+                    answer.give_up()
+        return found
+
+
+@asynccontextmanager
+async def _in_time(until: float) -> AsyncIterator[None]:
+    """Raises :class:`LateError` where the block is not done by then."""
+    try:
+        async with asyncio.timeout(until - time.monotonic()):
+            yield
+    except TimeoutError:
+        raise LateError("it took longer than a request may take") from None
 
 
 def _refuse_what_plain_text_cannot(spec: ModelSpec, batch: list[Asked], wish: Wish) -> None:

@@ -25,6 +25,7 @@ def serve(
     *,
     port: int = PORT,
     token_file: Path | None = None,
+    seconds: float | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Answers until SIGINT or SIGTERM, then finishes what was asked and closes the models.
@@ -32,6 +33,8 @@ def serve(
     Args:
         port: 0 takes a free one.
         token_file: where the token is written, for the user alone; removed at the end.
+        seconds: that a request may take, waiting included; afterwards it is an error, and what was
+            computed for it is not gone on with.
 
     Raises:
         WeightsError: a model of the profile has no weights.
@@ -43,8 +46,8 @@ def serve(
 
         from visdiff_local.serve.app import build
         from visdiff_local.serve.models import Models
-        from visdiff_local.serve.scheduler import Scheduler
-    scheduler = Scheduler()
+        from visdiff_local.serve.scheduler import SECONDS, Scheduler
+    scheduler = Scheduler(seconds=seconds or SECONDS)
     models = Models(pool, scheduler)
     token = secrets.token_urlsafe(32)
     with (

@@ -16,6 +16,7 @@ from visdiff_local.bench.sweep.execute import Measured
 from visdiff_local.bench.sweep.plan import Sweep
 from visdiff_local.bench.sweep.plots import draw
 from visdiff_local.errors import MissingDependencyError
+from visdiff_local.system import spreadsheets
 
 BOOTSTRAP_SEED = 0
 """Intervals are the same whenever they are computed from the same trials."""
@@ -49,15 +50,17 @@ def tidy(measured: Sequence[Measured]) -> list[Row]:
 def write(sweep: Sweep, measured: Sequence[Measured], out: Path) -> list[Path]:
     """Writes tables, summary and, where matplotlib is installed, plots; returns what it wrote."""
     import pyarrow as pa
-    from pyarrow import csv, parquet
+    from pyarrow import parquet
 
     out.mkdir(parents=True, exist_ok=True)
     summary = summarise(sweep, measured)
     trials = pa.Table.from_pylist(_uniform(tidy(measured)))
     written = [out / name for name in ("trials.parquet", "trials.csv", "summary.csv", "summary.md")]
     parquet.write_table(trials, written[0])
-    csv.write_csv(trials, written[1])
-    csv.write_csv(pa.Table.from_pylist(_uniform([_spread(row) for row in summary])), written[2])
+    spread = pa.Table.from_pylist(_uniform([_spread(row) for row in summary]))
+    for place, table in ((written[1], trials), (written[2], spread)):
+        with place.open("wb") as stream, spreadsheets.writing(stream, table.schema) as writer:
+            writer.write_table(table)
     note = ""
     try:
         written += draw(sweep, summary, out)

@@ -15,7 +15,7 @@ from visdiff_local.images.covariates import Cell
 from visdiff_local.images.names import shown
 from visdiff_local.images.sources.base import Columns, Options, Source, Table
 from visdiff_local.images.sources.paths import located
-from visdiff_local.system import foreign
+from visdiff_local.system import foreign, spreadsheets
 from visdiff_local.types import Locator, Skipped
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def _delimited(path: Path) -> tuple["pa.Table", tuple[Skipped, ...]]:
             strings_can_be_null=True,
             null_values=[""],
         )
-        table = arrow_csv.read_csv(path, reading, parse, convert)
+        table = spreadsheets.read_back(arrow_csv.read_csv(path, reading, parse, convert))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     wide = f"for {len(names)} column{'' if len(names) == 1 else 's'}"

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from visdiff_local.errors import OutOfMemoryError
+from visdiff_local.system import clock
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,6 +38,7 @@ class Batches:
 
         Raises:
             OutOfMemoryError: not even one item fits.
+            LateError: nobody waits for it any more (:mod:`visdiff_local.system.clock`).
         """
         stream = iter(items)
         while batch := list(islice(stream, self.size)):
@@ -45,6 +47,7 @@ class Batches:
     def _shrinking(
         self, batch: list[Item], work: Callable[[list[Item]], Iterable[Result]]
     ) -> list[Result]:
+        clock.check()
         try:
             return list(work(batch))
         except (OutOfMemoryError, RuntimeError, MemoryError) as error:

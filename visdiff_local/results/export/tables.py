@@ -4,17 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from visdiff_local.results.export.rows import Choice, Rows
+from visdiff_local.system import spreadsheets
 from visdiff_local.system.files import replaced
 
 
 def write_csv(run_dir: Path, place: Path, choice: Choice) -> None:
     """CSV; with tabs where the name ends in .tsv. An empty cell: not known."""
-    from pyarrow import csv
-
-    options = csv.WriteOptions(delimiter="\t" if place.suffix.lower() == ".tsv" else ",")
-    _write(
-        run_dir, place, choice, lambda s, schema: csv.CSVWriter(s, schema, write_options=options)
-    )
+    mark = "\t" if place.suffix.lower() == ".tsv" else ","
+    _write(run_dir, place, choice, lambda s, schema: spreadsheets.writing(s, schema, mark))
 
 
 def write_parquet(run_dir: Path, place: Path, choice: Choice) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from visdiff_local.errors import UsageError
 from visdiff_local.models.backends.files import dependency
+from visdiff_local.serve import connections
 
 if TYPE_CHECKING:
     from visdiff_local.serve.view.asking import Asker
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PORT = 8178
-LATEST_CONNECTIONS = 64
 
 
 def view(
@@ -59,8 +59,8 @@ def view(
             log_level="warning",
             access_log=False,
             server_header=False,
-            limit_concurrency=LATEST_CONNECTIONS,
             timeout_graceful_shutdown=1,
+            **connections.settings(connections.most_connections(), websockets=True),
         )
         say(f"open {link}")
         say("the link is for you alone; Ctrl-C ends the page")
@@ -74,7 +74,7 @@ def _listening(port: int) -> Iterator[socket.socket]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
-            listener.listen(128)  # so that the link answers from when it is said
+            listener.listen(connections.BACKLOG)  # so that the link answers from when it is said
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise UsageError(

@@ -225,7 +225,9 @@ class Blip2:
         settings.update(**{"max_new_tokens": self._max_new_tokens, **options})
         with torch.inference_mode():
             ids = self.opened.model.language_model.generate(
-                **self._embedded(features, tokens), generation_config=settings
+                **self._embedded(features, tokens),
+                generation_config=settings,
+                stopping_criteria=loading.on_the_clock(),
             )
         texts = self.opened.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [text.strip() for text in texts]

@@ -18,7 +18,7 @@ from visdiff_local.errors import MissingDependencyError, UsageError, WeightsErro
 from visdiff_local.models.backends.files import dependency, opening, pick_device, weight_files
 from visdiff_local.models.specs import ModelSpec
 from visdiff_local.protocols import FloatArray
-from visdiff_local.system import foreign
+from visdiff_local.system import clock, foreign
 
 IMAGE_BACKEND = "pil"
 """Pinned, since torchvision resizes to slightly other pixels; part of the fingerprint."""
@@ -293,3 +293,15 @@ def tolerance(opened: Opened) -> float:
 
     quantized = getattr(opened.model, "is_quantized", False)
     return 1e-3 if opened.dtype == torch.float32 and not quantized else 0.1
+
+
+def on_the_clock() -> Any:
+    """Criteria for ``generate`` that stop nothing, and raise where nobody waits any more."""
+    import torch
+    from transformers import StoppingCriteriaList
+
+    def look(ids: Any, _: Any, **__: Any) -> Any:
+        clock.check()
+        return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+
+    return StoppingCriteriaList([look])

@@ -191,7 +191,7 @@ class Vlm:
                 "do_sample": True,
                 "temperature": PROPOSAL_TEMPERATURE,
             }
-        settings |= options or {}
+        settings |= {**(options or {}), "stopping_criteria": loading.on_the_clock()}
         devices = [0] if self.opened.device == "cuda" else []
         with torch.inference_mode(), torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed or 0)

@@ -15,6 +15,7 @@ from visdiff_local.models.backends.llama.library import INSTALL, has_gpu, log, s
 from visdiff_local.models.backends.llama.prefixes import BATCH
 from visdiff_local.models.backends.llama.vocab import Vocabulary
 from visdiff_local.protocols import FloatArray
+from visdiff_local.system import clock
 
 Layout = Literal["unified", "streams", "single"]
 """How sequences share the cache. ``unified``: cells are anyone's, a prefix is shared, not copied,
@@ -158,6 +159,7 @@ class Session:
         self.library.llama_memory_clear(self.memory, False)
 
     def _compute(self, batch: Any, count: int) -> None:
+        clock.check()
         code = self.library.llama_decode(self.handle, batch)
         if code != 0:
             # What is reserved always fits, so only memory for the computation can be short.
