@@ -32,6 +32,7 @@ from visdiff_local.pipeline.conclusion import BELIEVED_UP_TO
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.rankers.scores import Images
 from visdiff_local.pipeline.split import Fold
+from visdiff_local.pipeline.warnings import about_pixels
 from visdiff_local.protocols import FloatArray
 from visdiff_local.store import Store
 from visdiff_local.system.progress import Progress
@@ -89,7 +90,7 @@ def compare(
         images = image_table(texts, scores, table, plan, clusters, explore, config, roles)
         keep(images, table.refs)
     folders = parts.folders([part.name for part in plan.parts])
-    info = provenance.info(config, roles.pool.profile.name, roles)
+    info = provenance.info(config, roles.pool.profile.name, roles, table.window)
     return ComparisonResult(
         kind=asked.kind,
         columns=asked.columns,
@@ -104,8 +105,11 @@ def compare(
         explore=int(explore.sum()),
         validate=int((~explore).sum()),
         skipped=tuple(skipped for side in table.sides for skipped in side.skipped),
-        warnings=tuple(remarks(found, outside, plan, asked)),
-        config=config.as_dict(),
+        warnings=(
+            *remarks(found, outside, plan, asked),
+            *about_pixels(table.window, table.refs, table.facts),
+        ),
+        config=dict(info.config),
         seconds=roles.seconds,
         models=info.models,
         versions=info.versions,

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from visdiff_local.config import RunConfig, share_of
 from visdiff_local.errors import InputError
-from visdiff_local.images import Facts, ImageSet, matching
+from visdiff_local.images import Chosen, Facts, ImageSet, matching
 from visdiff_local.images.near import Forest
 from visdiff_local.images.reading import read_sets
 from visdiff_local.measure import Measurement, measure, near_duplicates
@@ -28,6 +28,8 @@ class Table:
     sides: tuple[ImageSet, ...]
     facts: dict[str, Facts]
     near: tuple[tuple[str, ...], ...]
+    window: Chosen | None = None
+    """Through which deep pixels are seen, on all sides; None where all have 8 bits."""
 
     @property
     def refs(self) -> tuple[ImageRef, ...]:
@@ -129,7 +131,9 @@ def read(sides: Sequence[ImageSet], config: RunConfig, roles: RunModels) -> Tabl
     seen = [facts[ref.id] for ref in refs]
     groups = near_duplicates([Measurement(f.values, f.phash, f.format) for f in seen])
     near = tuple(tuple(refs[place].id for place in group) for group in groups)
-    return Table(tuple(one.images for one in found), facts, near)
+    chosen = found[0].window
+    roles.window = None if chosen is None else chosen.window
+    return Table(tuple(one.images for one in found), facts, near, chosen)
 
 
 def _number(label: str | None) -> float | None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 from PIL import Image
 
 from visdiff_local.errors import InputError, UnreadableImageError
+from visdiff_local.images.covariates import Column
 from visdiff_local.images.decoders.decode import is_video, picture
 from visdiff_local.images.decoders.parts import content_id
 from visdiff_local.images.decoders.window import Chosen, Levels, choose
@@ -43,6 +44,9 @@ class Facts:
     levels: Levels | None = None
     """How the values of deep pixels are spread; nothing is measured on them until a window is
     known, and ``values`` is empty then."""
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What its header says that may group images, keyed so that nobody reads it; see
+    :mod:`.decoders.exif`."""
 
 
 class Measured(Protocol):
@@ -143,7 +147,15 @@ def _assembled(
         through = chosen.window if chosen is not None and facts.levels is not None else None
         images.append(ImageRef(id_, ref.at, ref.caption, through))
     kept = replace(source.keeping(places, tuple(images)), skipped=tuple(skipped))
+    told = _told([known[ref.at][1] for ref in images])
+    kept = replace(kept, columns={**told, **kept.columns})  # a table's own go before
     return ReadSet(kept, {ref.id: known[ref.at][1] for ref in images}, read, chosen)
+
+
+def _told(facts: Sequence["Facts"]) -> dict[str, Column]:
+    """The columns that the files' own headers give."""
+    names = list(dict.fromkeys(name for one in facts for name in one.tags))
+    return {name: Column.of([one.tags.get(name) for one in facts]) for name in names}
 
 
 Known = dict[Locator, tuple[str, Facts]]
@@ -183,7 +195,7 @@ class _Reader:
         """Measures the deep images among those that are known, through the window."""
         places = [at for at, (_, facts) in known.items() if facts.levels is not None]
         stamped = _stamps(places, skipped)
-        named = f"{version};window={window.low!r},{window.high!r}"
+        named = f"{version};window={window.text}"
         found = self._recalled(stamped, named)
         unread = {at: stamp for at, stamp in stamped.items() if at not in found}
         found.update(self._read(unread, named, window, skipped, lambda _: None))
@@ -247,7 +259,8 @@ class _Reader:
             values = tuple(float(value) for value in measured.values)
             phash = int(measured.phash)
         size = found.image.size
-        facts = Facts(*size, found.format, phash, values, found.frames, found.bands, found.levels)
+        seen = (found.frames, found.bands, found.levels, found.tags)
+        facts = Facts(*size, found.format, phash, values, *seen)
         return content_id(digest, at.part), facts
 
     def _video_hash(self, at: Locator, stamp: Stamp) -> str:

@@ -26,9 +26,15 @@ def info(
             versions[package] = metadata.version(package)
     options = config.as_dict()
     if window is not None:
-        low, high = window.window
-        options |= {"window": f"{low!r},{high!r}", "window_by": window.how}
+        options |= _settings_of(window)
     return RunInfo(config.seed, profile, options, roles.models(), versions)
+
+
+def _settings_of(window: Chosen) -> dict[str, str]:
+    """The window as options to type again, and how it was come by."""
+    if window.window.curve:  # no LO,HI says it: it is read from the files again
+        return {"window": "tags", "window_by": f"{window.how}: {window.window.text}"}
+    return {"window": window.window.text, "window_by": window.how}
 
 
 def known_early(both: Sets, config: RunConfig, roles: RunModels) -> float | None:

@@ -21,7 +21,7 @@ from visdiff_local.types import ImageRef
 
 FEW = 20
 """Below this many images a set is warned of."""
-MEASURE_VERSION = "2:" + ",".join(ATTRIBUTES)
+MEASURE_VERSION = "3:" + ",".join(ATTRIBUTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ def conclude(run: Unsettled, keep: Callable[[ImageTable], None] | None = None) -
         outside_domain=outside,
         warnings=(
             *warnings.about_sets(sets, folds, config),
-            *warnings.about_window(sets),
+            *warnings.about_pixels(sets.window, sets.everything.refs, sets.facts),
             *warnings.about_design(sets, folds, settled),
             *warnings.about_grouping(sets, settled, config, rng),
             *warnings.about_domain(outside, roles),

@@ -1,11 +1,12 @@
 """What a reader must know before believing a result: each warning is one plain sentence."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from visdiff_local import stats
 from visdiff_local.config import RunConfig
+from visdiff_local.images import Chosen, Facts
 from visdiff_local.pipeline import grouping
 from visdiff_local.pipeline.conclusion import BELIEVED_UP_TO
 from visdiff_local.pipeline.looks import Looks
@@ -14,7 +15,7 @@ from visdiff_local.pipeline.rankers.scores import oriented
 from visdiff_local.pipeline.read import FEW, Sets
 from visdiff_local.pipeline.split import Fold
 from visdiff_local.pipeline.verdicts import Tested
-from visdiff_local.types import ScoredHypothesis
+from visdiff_local.types import ImageRef, ScoredHypothesis
 
 MANY_A_PAIR = 20
 """Images an id of a pair from which it is taken for a stratum."""
@@ -66,16 +67,17 @@ def _about_sample(sets: Sets, folds: Sequence[Fold], most: int) -> Iterator[str]
         )
 
 
-def about_window(sets: Sets) -> Iterator[str]:
+def about_pixels(
+    chosen: Chosen | None, refs: Sequence[ImageRef], known: Mapping[str, Facts]
+) -> Iterator[str]:
     """Deep pixels whose window was guessed, or stands beside 8-bit images; pages left out."""
-    chosen = sets.window
-    refs = sets.everything.refs
-    facts = [sets.facts[ref.id] for ref in refs]
+    facts = [known[ref.id] for ref in refs]
     whole = [fact for ref, fact in zip(refs, facts, strict=True) if not ref.at.part]
     if chosen is not None and chosen.how != "given":
         yield (
             f"{chosen.images} images have more than 8 bits; values of {chosen.text} are shown from "
-            f"black to white in both sets (by {chosen.how}); set it with --window LO,HI"
+            f"black to white in both sets (by {chosen.how}{_naming(chosen)}); "
+            "set it with --window LO,HI"
         )
     plain = sum(fact.levels is None for fact in facts)
     if chosen is not None and plain:
@@ -95,6 +97,10 @@ def about_window(sets: Sets) -> Iterator[str]:
             f"{bands} {'image has' if bands == 1 else 'images have'} more than 4 bands, of which "
             "the first is used; --bands 0 or --bands 3,2,1 chooses"
         )
+
+
+def _naming(chosen: Chosen) -> str:
+    return f", which {chosen.naming} name" if 0 < chosen.naming < chosen.images else ""
 
 
 def about_answers(differences: Sequence[ScoredHypothesis], unparsed_replies: int) -> Iterator[str]:

@@ -126,7 +126,7 @@ def _shown(result: RunResult) -> Iterator[Example]:
 
 
 def _key(identity: str, ref: ImageRef | None) -> str:
-    window = None if ref is None or ref.window is None else list(map(repr, ref.window))
+    window = None if ref is None or ref.window is None else ref.window.text.split(",")
     settings = {} if window is None else {"window": window}
     return keys.key("thumbnail", image=identity, model=_KIND, prompt="", settings=settings)
 

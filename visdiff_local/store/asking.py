@@ -116,9 +116,7 @@ _WINDOW = "@window="
 
 def through_window(fingerprint: str, window: Window | None) -> str:
     """The fingerprint of a model that sees deep pixels through this window."""
-    return (
-        fingerprint if window is None else f"{fingerprint}{_WINDOW}{window.low!r},{window.high!r}"
-    )
+    return fingerprint if window is None else f"{fingerprint}{_WINDOW}{window.text}"
 
 
 def own_fingerprint(fingerprint: str) -> str:

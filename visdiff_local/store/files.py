@@ -116,18 +116,18 @@ def _encoded(facts: Facts) -> bytes:
     spread = None if facts.levels is None else list(astuple(facts.levels))
     fields = [
         *(facts.width, facts.height, facts.format, facts.phash, facts.values),
-        *(facts.frames, facts.bands, spread),
+        *(facts.frames, facts.bands, spread, facts.tags),
     ]
     return json.dumps(fields, separators=(",", ":")).encode("ascii")  # floats round-trip, NaN too
 
 
 def _decoded(raw: bytes) -> Facts:
-    width, height, format_name, phash, values, frames, bands, spread = json.loads(raw)
+    width, height, format_name, phash, values, frames, bands, spread, tags = json.loads(raw)
     levels = None
     if spread is not None:
-        kind, low, high, tags, bits = spread
-        levels = Levels(kind, low, high, None if tags is None else Window(*tags), bits)
-    return Facts(width, height, format_name, phash, tuple(values), frames, bands, levels)
+        kind, low, high, own, bits = spread
+        levels = Levels(kind, low, high, None if own is None else Window(*own), bits)
+    return Facts(width, height, format_name, phash, tuple(values), frames, bands, levels, tags)
 
 
 def facts_as_text(facts: Facts) -> str:

@@ -1,6 +1,7 @@
 """Images as they flow through a run: where their bytes are, what is seen of them, what is said."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from math import isfinite, nan
 from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
 
@@ -50,6 +51,15 @@ class Window(NamedTuple):
 
     low: float
     high: float
+    curve: str = ""
+    """What lies between, where it is no straight line (DICOM's lookup tables and sigmoids): grey
+    values at equal steps from ``low`` to ``high``, two hex digits each."""
+
+    @property
+    def text(self) -> str:
+        """The same for the same window, always: part of fingerprints and keys."""
+        curve = f",{sha256(self.curve.encode()).hexdigest()[:12]}" if self.curve else ""
+        return f"{self.low!r},{self.high!r}{curve}"
 
     @classmethod
     def parsed(cls, text: str) -> "Window | None":

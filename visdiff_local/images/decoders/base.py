@@ -1,7 +1,7 @@
 """What every format gives: a header that is known before any pixel, and then the pixels."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +40,7 @@ class Header:
         frames: pictures in the file: pages, frames of an animation, slices.
         bands: of a pixel as stored.
         passes: how often the decoder goes over the picture.
-        tags: what the file says of itself that may be a column; nothing that names a person.
+        tags: keyed numbers of what the file says that may group images; nothing that names anyone.
     """
 
     format: str
@@ -51,7 +51,7 @@ class Header:
     frames: int = 1
     bands: int = 3
     passes: int = 1
-    tags: dict[str, str | int | float] = field(default_factory=dict)
+    tags: Callable[[], dict[str, str]] = dict
 
 
 @dataclass(frozen=True, slots=True)

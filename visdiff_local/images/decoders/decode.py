@@ -5,8 +5,8 @@ opens it. The header is checked against :mod:`.limits` before a pixel is decoded
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
@@ -55,6 +55,8 @@ class Picture:
     levels: Levels | None = None
     frames: int = 1
     bands: int = 3
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Keyed numbers of what the header says that may group images."""
 
 
 def decode(
@@ -122,12 +124,12 @@ def unpacked(
         with limits.MEMORY.hold(wanted):
             # A hint is for the whole picture: a box of it would come out too small.
             pixels = header.load(None if part.box else size_hint)
-            levels = window_levels(pixels)
+            levels, tags = window_levels(pixels), header.tags()
             image = window_seen(pixels, window)
             if part.box is not None:
                 image = image.crop(_inside(part.box, image.size))
         image.info.clear()  # comments and tags may name people: pixels alone go on
-        return Picture(image, header.format, levels, header.frames, header.bands)
+        return Picture(image, header.format, levels, header.frames, header.bands, tags)
     except UnreadableImageError:
         raise
     except MemoryError as error:

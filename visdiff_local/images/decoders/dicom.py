@@ -1,14 +1,11 @@
 """DICOM, as hospitals have it: pydicom and its decoders, the extra ``medical``.
 
-Pixels go through the modality's rescale and are then deep: one window for the whole run. Of the
-tags only those in :data:`COLUMNS` are taken, none of which names a person; a patient's id becomes
-a number keyed with a secret of this user on this machine: images of one patient are together, and
-nobody who has a result can try ids until one fits.
+Pixels go through the modality's rescale or table (:mod:`.dicom_values`) and are then deep: one
+window for the whole run. Of the tags only those in :data:`COLUMNS` are taken, none of which names
+a person; a patient's id becomes a number (:mod:`.keyed`): images of one patient are together.
 """
 
-import hashlib
 import logging
-import secrets
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,14 +14,14 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import platformdirs
 from PIL import Image
 
 from visdiff_local.errors import UnreadableImageError
+from visdiff_local.images.decoders import dicom_values
 from visdiff_local.images.decoders.base import Deep, Header, Pixels, Wanted
+from visdiff_local.images.decoders.dicom_values import text as _text
 from visdiff_local.images.decoders.extras import extra
-from visdiff_local.system.files import write_whole
-from visdiff_local.types import Window
+from visdiff_local.images.decoders.keyed import keyed
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -39,7 +36,6 @@ PATIENT, STUDY, SERIES = "patient", "study", "series"
 """Columns of keyed numbers: the same patient has the same, and it cannot be turned back."""
 _HASHED = {PATIENT: "PatientID", STUDY: "StudyInstanceUID", SERIES: "SeriesInstanceUID"}
 _LONGEST = 64
-_KEY_BYTES = 32
 LEAST = 132
 """Bytes by which a DICOM file is known."""
 _JPEG_EXTENDED = ("1.2.840.10008.1.2.4.51",)
@@ -87,7 +83,6 @@ def opened(raw: bytes, wanted: Wanted) -> Header:
         load,
         frames=frames,
         bands=bands,
-        tags=columns(data),
     )
 
 
@@ -102,29 +97,13 @@ def columns(data: "Dataset") -> dict[str, str | int | float]:
     for column, tag in _HASHED.items():
         value = _text(data.get(tag))
         if value:
-            found[column] = hashlib.blake2b(
-                value.encode(), key=_secret(), digest_size=6
-            ).hexdigest()
+            found[column] = keyed(value)
     for tag in COLUMNS:
         value = data.get(tag)
         text = _text(value)
         if text and len(text) <= _LONGEST:
             found[tag] = text
     return found
-
-
-@cache
-def _secret() -> bytes:
-    """Made once for this user, readable for no other; where it cannot be kept, for this process."""
-    path = platformdirs.user_data_path("visdiff-local") / "patients.key"
-    with suppress(OSError):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not path.exists():
-            write_whole(path, secrets.token_bytes(_KEY_BYTES))
-        found = path.read_bytes()
-        if len(found) == _KEY_BYTES:
-            return found
-    return secrets.token_bytes(_KEY_BYTES)
 
 
 def _dataset(stream: BinaryIO, *, pixels: bool = True) -> "Dataset":
@@ -154,56 +133,42 @@ def _frames(data: "Dataset") -> int:
 
 
 def _pixels(data: "Dataset", frame: int) -> Image.Image | Deep:
-    from pydicom.pixels.processing import apply_color_lut, apply_rescale
+    from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import pixel_array
 
+    tags = dicom_values.of_frame(data, frame)
     photometric = _text(data.get("PhotometricInterpretation")).upper()
     try:
         # raw=False turns YBR colours into RGB; errors name tags and codecs, never their values.
         stored: Any = _stored(data, frame, pixel_array)
         if photometric == "PALETTE COLOR":
-            colours = np.asarray(apply_color_lut(stored, data))
-            deep = colours.dtype.itemsize == 2  # a palette of 16 bits is still one of colours
-            return _colours((colours >> 8).astype(np.uint8) if deep else colours)
+            return _palette(np.asarray(apply_color_lut(stored, data)))
     except Exception as error:
         raise UnreadableImageError(_undecodable(data, error)) from error
     if stored.ndim == 3:
         return _colours(np.asarray(stored))
     if stored.ndim != 2:
         raise UnreadableImageError(f"a DICOM picture of {stored.ndim} dimensions")
-    stored = _unpadded(data, stored)
-    inverted = photometric == "MONOCHROME1"
-    bits = None
-    rescaled = _text(data.get("RescaleSlope")) not in ("", "1", "1.0") or _text(
-        data.get("RescaleIntercept")
-    ) not in ("", "0", "0.0")
-    if rescaled or "ModalityLUTSequence" in data:
-        values: Pixels = np.asarray(apply_rescale(stored, data)).astype(np.float32)
-        if np.array_equal(values[:8], np.rint(values[:8])):
-            values = np.rint(values).astype(np.int32)
-    else:
-        values = stored
-        bits = int(data.get("BitsStored", 0)) or None
-    if values.dtype == np.uint8 and not inverted and _window(data) is None:
-        return Image.fromarray(values).convert("RGB")
-    return Deep(values, tags=_window(data), inverted=inverted, bits=bits)
+    syntax = getattr(getattr(data, "file_meta", None), "TransferSyntaxUID", None)
+    if syntax is not None and syntax.is_transfer_syntax and syntax.is_compressed:
+        tags.pop("HighBit", None)  # its decoder has put the bits in their place
+    return dicom_values.seen(stored, tags, inverted=photometric == "MONOCHROME1")
 
 
-def _unpadded(data: "Dataset", stored: Any) -> Any:
-    """What lies outside the picture (PixelPaddingValue) gets the least value within it."""
-    try:
-        outside = stored == int(data.PixelPaddingValue)
-    except (AttributeError, TypeError, ValueError):
-        return stored
-    if outside.any() and not outside.all():
-        stored = np.where(outside, stored[~outside].min(), stored)
-    return stored
+def _palette(colours: Pixels) -> Image.Image:
+    """A palette of 16 bits is still one of colours; some are said to be and hold 8."""
+    if colours.dtype.itemsize == 2 and colours.max() > np.iinfo(np.uint8).max:
+        colours = colours >> 8
+    return Image.fromarray(np.ascontiguousarray(colours[..., :3].astype(np.uint8)))
 
 
 def _stored(data: "Dataset", frame: int, pixel_array: Callable[..., Any]) -> Any:
     """By pydicom's decoders; JPEGs of 12 bits, which those leave out, by imagecodecs."""
     try:
-        return pixel_array(data, index=frame if _frames(data) > 1 else None)
+        # Bits that are not used are cleared later: a padding value may have some of them set.
+        return pixel_array(
+            data, index=frame if _frames(data) > 1 else None, correct_unused_bits=False
+        )
     except RuntimeError:
         with suppress(ImportError):
             import imagecodecs
@@ -221,22 +186,6 @@ def _colours(pixels: Pixels) -> Image.Image | Deep:
     return Deep(np.ascontiguousarray(pixels[..., :3]))
 
 
-def _window(data: "Dataset") -> Window | None:
-    """The first window of the file (PS3.3 C.11.2.1.2, linear)."""
-    try:
-        centre, width = (_first(value) for value in (data.WindowCenter, data.WindowWidth))
-    except (AttributeError, TypeError, ValueError, IndexError):
-        return None
-    if not np.isfinite([centre, width]).all() or width < 1:
-        return None
-    return Window(centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2 + (width == 1))
-
-
-def _first(value: Any) -> float:
-    """A tag may have one value or several."""
-    return float(value if isinstance(value, str | int | float) else value[0])
-
-
 def _undecodable(data: "Dataset", error: Exception) -> str:
     """In words that hold no value of any tag."""
     meta = getattr(data, "file_meta", None)
@@ -245,13 +194,3 @@ def _undecodable(data: "Dataset", error: Exception) -> str:
     if isinstance(error, (NotImplementedError, RuntimeError)):
         return f"its pixels cannot be decoded ({name}; {type(error).__name__})"
     return f"damaged DICOM pixels ({name}; {type(error).__name__})"
-
-
-def _text(value: Any) -> str:
-    """A tag's value as text; several are joined."""
-    if value is None:
-        return ""
-    value = getattr(value, "value", value)
-    if isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue":
-        return "/".join(str(part) for part in value).strip()
-    return str(value).strip()

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from visdiff_local.errors import UnreadableImageError
+from visdiff_local.images.decoders import exif
 from visdiff_local.images.decoders.base import Deep, Header, Wanted
 from visdiff_local.images.decoders.limits import MAX_PIXELS, Timed
 
@@ -83,6 +84,7 @@ def opened(raw: bytes, wanted: Wanted, formats: tuple[str, ...] = FORMATS) -> He
         frames=frames,
         bands=bands,
         passes=max(1, passes),
+        tags=lambda: exif.tags(image),
     )
 
 

@@ -51,11 +51,13 @@ class Chosen:
     how: How
     images: int
     """How many deep images there are."""
+    naming: int = 0
+    """How many of them name this window in their own tags."""
 
     @property
     def text(self) -> str:
-        low, high = self.window
-        return f"{low:g} … {high:g}"
+        curve = " along the files' own curve" if self.window.curve else ""
+        return f"{self.window.low:g} … {self.window.high:g}{curve}"
 
 
 def levels(deep: Deep) -> Levels:
@@ -75,7 +77,8 @@ def choose(all_levels: Sequence[Levels], wanted: str = "auto") -> Chosen | None:
 
     ``auto``: the files' own where nearly all name the same; for unsigned integers all values of
     the bits that are used, so that pictures look as they did before they were widened; else, and
-    where the values fill little of that, the percentiles.
+    where the values fill little of that, the percentiles. ``tags``: what most files name. A file
+    may name a lookup table; it is one window like any other, and serves the whole run or no image.
 
     Raises:
         UsageError: ``tags``, and no file names a window.
@@ -86,11 +89,15 @@ def choose(all_levels: Sequence[Levels], wanted: str = "auto") -> Chosen | None:
     if given is not None:
         return Chosen(given, "given", len(all_levels))
     named = Counter(one.tags for one in all_levels if one.tags is not None)
-    most = named.most_common(1)
-    if wanted == "tags" and not most:
-        raise UsageError("--window tags: no image names a window in its tags; type LO,HI or auto")
-    if most and (wanted == "tags" or most[0][1] >= _AGREE * len(all_levels)):
-        return Chosen(most[0][0], "the files' own tags", len(all_levels))
+    # The lowest of those that are named as often: the order of the files must not matter.
+    best = min(named, key=lambda window: (-named[window], window)) if named else None
+    if best is None:
+        if wanted == "tags":
+            raise UsageError(
+                "--window tags: no image names a window in its tags; type LO,HI or auto"
+            )
+    elif wanted == "tags" or named[best] >= _AGREE * len(all_levels):
+        return Chosen(best, "the files' own tags", len(all_levels), named[best])
     return _estimated(all_levels)
 
 
@@ -134,9 +141,13 @@ def _strips(pixels: Pixels) -> list[Pixels]:
 
 
 def _rows(part: Pixels, window: Window, inverted: bool) -> np.typing.NDArray[np.uint8]:
-    low, high = window
+    low, high = window.low, window.high
     values = np.nan_to_num(part.astype(np.float64), nan=low, posinf=high, neginf=low)
-    scaled = np.clip((values - low) * (255.0 / (high - low)), 0, 255)
+    if window.curve:
+        greys = np.frombuffer(bytes.fromhex(window.curve), np.uint8)
+        scaled = np.interp(values, np.linspace(low, high, len(greys)), greys)
+    else:
+        scaled = np.clip((values - low) * (255.0 / (high - low)), 0, 255)
     if inverted:
         scaled = 255 - scaled
     return np.rint(scaled).astype(np.uint8)
