@@ -32,7 +32,7 @@ def opened(raw: bytes, wanted: Wanted) -> Header:
 def _register() -> None:
     with extra("heic", "HEIC pictures"):
         import pi_heif
-    pi_heif.register_heif_opener(thumbnails=False, disable_security_limits=False)
+    pi_heif.register_heif_opener(thumbnails=False)  # its limits on size stay on by default
 
 
 def is_jxl(raw: bytes) -> bool:
