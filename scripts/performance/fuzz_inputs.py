@@ -5,8 +5,8 @@ refused with a reason: no traceback, exit codes 0 to 4, under 30 s and 2 GB.
     python scripts/performance/fuzz_inputs.py [--count 2000] [--seed 0] [--only KIND]
 
 Each kind is damaged ``count`` times, in a process of its own. Files are listed, decoded and
-measured as a run does; of every :data:`COMMANDS` the whole command line is called. Prints the outcomes a
-kind, and the number of failures last.
+measured as a run does; for one in :data:`COMMANDS` the whole command line is called. Prints the
+outcomes a kind, and the number of failures last.
 """
 
 import argparse

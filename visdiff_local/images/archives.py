@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from visdiff_local.errors import UnreadableImageError
+from visdiff_local.images.compressed import inflated
 from visdiff_local.images.locators import MAX_BYTES, readable
 from visdiff_local.images.names import shown
 from visdiff_local.types import Stamp
@@ -27,13 +28,14 @@ _zips: "OrderedDict[tuple[Path, int, int], zipfile.ZipFile]" = OrderedDict()
 
 @dataclass(frozen=True, slots=True)
 class TarMember:
-    """So many bytes of a tar file, from so far on."""
+    """So many bytes of a tar file, from so far on; of its content where it is compressed."""
 
     archive: Path
     member: str
     offset: int
     size: int
     part: str = ""
+    packed: bool = False
 
     @property
     def name(self) -> str:
@@ -45,7 +47,10 @@ class TarMember:
         if self.size > MAX_BYTES:
             raise UnreadableImageError(f"larger than {MAX_BYTES >> 30} GiB")
         with readable():
-            content = os.pread(_opened(self.archive), self.size, self.offset)
+            if self.packed:
+                content = inflated(self.archive).read(self.offset, self.size)
+            else:
+                content = os.pread(_opened(self.archive), self.size, self.offset)
         if len(content) < self.size:
             raise UnreadableImageError("truncated: the archive ends before it")
         return content

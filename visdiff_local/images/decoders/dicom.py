@@ -58,6 +58,15 @@ def opened(raw: bytes, wanted: Wanted) -> Header:
         UnreadableImageError: no pixels, a transfer syntax that nothing here decodes, or damage.
     """
     data = _dataset(BytesIO(raw))
+    try:
+        return _header(data, wanted)
+    except (UnreadableImageError, MemoryError):
+        raise
+    except Exception as error:  # any tag of a damaged file may raise anything, in its own words
+        raise UnreadableImageError(f"damaged DICOM ({type(error).__name__})") from error
+
+
+def _header(data: "Dataset", wanted: Wanted) -> Header:
     if not any(f"{kind}PixelData" in data for kind in ("", "Float", "DoubleFloat")):
         kind = _text(data.get("Modality")) or "no modality"
         raise UnreadableImageError(f"a DICOM file without pixels ({kind})")
@@ -87,8 +96,13 @@ def opened(raw: bytes, wanted: Wanted) -> Header:
 
 
 def header_columns(stream: BinaryIO) -> dict[str, str | int | float]:
-    """The columns of a file by its header alone."""
-    return columns(_dataset(stream, pixels=False))
+    """The columns of a file by its header alone; raises :class:`UnreadableImageError`."""
+    try:
+        return columns(_dataset(stream, pixels=False))
+    except UnreadableImageError:
+        raise
+    except Exception as error:
+        raise UnreadableImageError(f"damaged DICOM ({type(error).__name__})") from error
 
 
 def columns(data: "Dataset") -> dict[str, str | int | float]:
@@ -136,19 +150,27 @@ def _pixels(data: "Dataset", frame: int) -> Image.Image | Deep:
     from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import pixel_array
 
-    tags = dicom_values.of_frame(data, frame)
-    photometric = _text(data.get("PhotometricInterpretation")).upper()
     try:
+        photometric = _text(data.get("PhotometricInterpretation")).upper()
         # raw=False turns YBR colours into RGB; errors name tags and codecs, never their values.
         stored: Any = _stored(data, frame, pixel_array)
         if photometric == "PALETTE COLOR":
             return _palette(np.asarray(apply_color_lut(stored, data)))
+        return _grey_or_colours(data, frame, stored, photometric)
+    except (UnreadableImageError, MemoryError):
+        raise
     except Exception as error:
         raise UnreadableImageError(_undecodable(data, error)) from error
+
+
+def _grey_or_colours(
+    data: "Dataset", frame: int, stored: Any, photometric: str
+) -> Image.Image | Deep:
     if stored.ndim == 3:
         return _colours(np.asarray(stored))
     if stored.ndim != 2:
         raise UnreadableImageError(f"a DICOM picture of {stored.ndim} dimensions")
+    tags = dicom_values.of_frame(data, frame)
     syntax = getattr(getattr(data, "file_meta", None), "TransferSyntaxUID", None)
     if syntax is not None and syntax.is_transfer_syntax and syntax.is_compressed:
         tags.pop("HighBit", None)  # its decoder has put the bits in their place

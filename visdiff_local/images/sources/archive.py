@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from visdiff_local.errors import InputError, UnreadableImageError
+from visdiff_local.images import compressed
 from visdiff_local.images.archives import TarMember, ZipMember
 from visdiff_local.images.covariates import FOLDER, Cell
 from visdiff_local.images.names import natural_key, shown
@@ -19,8 +20,7 @@ from visdiff_local.images.sources.table import caption_column, cell
 from visdiff_local.system import foreign
 from visdiff_local.types import Locator, Skipped
 
-SUFFIXES = frozenset((".tar", ".zip"))
-COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tbz2", ".txz")
+SUFFIXES = (".tar", ".zip", *compressed.SUFFIXES)
 _SMALL = 1 << 20
 """Bytes of a caption or a JSON beside an image; larger ones are not looked at."""
 _ARCHIVE = "archive"
@@ -35,7 +35,13 @@ class _Found:
     beside: dict[str, dict[str, Locator]] = field(default_factory=dict)
     """By key: what lies beside an image, by suffix."""
     left_out: dict[str, int] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
     ignored: int = 0
+
+
+def is_archive(path: Path) -> bool:
+    """By the name."""
+    return path.name.lower().endswith(SUFFIXES)
 
 
 def listed(files: Sequence[Path], where: str, name: str, options: Options) -> Source:
@@ -66,6 +72,7 @@ def listed(files: Sequence[Path], where: str, name: str, options: Options) -> So
         lambda place: found.images[place],
         caption=caption_column(where, table.names, options),
         hidden=hidden,
+        skipped=tuple(found.skipped),
         ignored=found.ignored,
         left_out=found.left_out,
     )
@@ -75,7 +82,7 @@ def member(path: Path) -> Locator | None:
     """The member that a path names through its archive, ``photos.zip/1.jpg``; None if there is no
     such archive, or nothing of that name in it."""
     for parent in path.parents:
-        if parent.suffix.lower() in SUFFIXES and parent.is_file():
+        if is_archive(parent) and parent.is_file():
             facts = parent.stat()
             stamp = (facts.st_size, facts.st_mtime_ns)
             return _by_name(parent, stamp).get(path.relative_to(parent).as_posix())
@@ -94,17 +101,15 @@ def _of(at: Locator) -> Path:
 
 
 def _members(file: Path) -> Iterable[tuple[str, Locator | Skipped]]:
-    if file.name.lower().endswith(COMPRESSED):
-        raise InputError(
-            f"{shown(file)} is a compressed tar, which cannot be read from the middle; "
-            f"unpack the compression once: gunzip -k {shown(file)}"
-        )
+    """Raises :class:`InputError` for what is no archive, or holds nothing that can be read."""
     try:
         with file.open("rb") as stream:
             head = stream.read(4)
         if head[:2] == b"PK":
             return _zip_members(file)
         return _tar_members(file)
+    except UnreadableImageError as error:
+        raise InputError(f"{shown(file)}: {error.reason}") from error
     except (tarfile.TarError, zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
         raise InputError(f"{shown(file)}: cannot be read as an archive ({error})") from error
     except (OverflowError, MemoryError, RecursionError, UnicodeError) as error:
@@ -112,20 +117,34 @@ def _members(file: Path) -> Iterable[tuple[str, Locator | Skipped]]:
 
 
 def _tar_members(file: Path) -> list[tuple[str, Locator | Skipped]]:
-    size = file.stat().st_size
+    """What comes before the damage, where a tar is damaged or cut off."""
     found: list[tuple[str, Locator | Skipped]] = []
-    with tarfile.open(file, "r:") as archive:
+    try:
+        _into(found, file)
+    except (tarfile.TarError, UnreadableImageError, OSError, ValueError, EOFError) as error:
+        if not found:
+            raise
+        reason = error.reason if isinstance(error, UnreadableImageError) else str(error)
+        found.append(("", Skipped(shown(file), f"truncated or damaged from there on ({reason})")))
+    return found
+
+
+def _into(found: list[tuple[str, Locator | Skipped]], file: Path) -> None:
+    packed = file.name.lower().endswith(compressed.SUFFIXES)
+    content = compressed.View(compressed.inflated(file)) if packed else file.open("rb")
+    size = None if packed else file.stat().st_size
+    with content, tarfile.open(fileobj=content, mode="r:") as archive:  # type: ignore[call-overload]
         for member in archive:
-            archive.members = []  # type: ignore[attr-defined]  # else it keeps them all
+            archive.members = []  # else it keeps them all
             if not member.isfile():
                 continue
-            if member.issparse() or member.offset_data + member.size > size:
+            cut = size is not None and member.offset_data + member.size > size
+            if member.issparse() or cut:
                 reason = "a sparse member" if member.issparse() else "truncated archive"
                 found.append((member.name, Skipped(f"{shown(file)}/{shown(member.name)}", reason)))
                 continue
-            at = TarMember(file, member.name, member.offset_data, member.size)
+            at = TarMember(file, member.name, member.offset_data, member.size, packed=packed)
             found.append((member.name, at))
-    return found
 
 
 def _zip_members(file: Path) -> list[tuple[str, Locator | Skipped]]:
@@ -155,7 +174,7 @@ def _take(found: _Found, file: Path, members: Iterable[tuple[str, Locator | Skip
         stem, _, suffix = path.name.partition(".")
         key = os.fspath(path.parent / stem)
         if isinstance(at, Skipped):
-            found.left_out[at.reason] = found.left_out.get(at.reason, 0) + 1
+            found.skipped.append(at)
         elif path.suffix.lower() in IMAGES:
             found.images.append(at)
             found.keys.append(key)

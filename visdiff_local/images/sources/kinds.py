@@ -57,9 +57,9 @@ def of_glob(pattern: str, options: Options) -> Source:
     found = map(Path, glob.glob(expanded, recursive=True))  # noqa: PTH207 (may be absolute)
     files = sorted((path for path in found if not path.is_dir()), key=natural_key)
     where = shown(Path(pattern))
-    if files and all(path.suffix.lower() in archive.SUFFIXES for path in files):
+    if files and all(map(archive.is_archive, files)):
         return archive.listed(files, where, pattern, options)
-    if files and all(path.suffix.lower() == ".parquet" for path in files):
+    if files and all(map(_is_parquet, files)):
         held = stored.parquet(files, where, pattern, options)
         if held is not None:
             return held
@@ -96,20 +96,24 @@ def _image_folder(folder: Path, options: Options) -> Source:
     )
 
 
-def _only(folder: Path, suffix: str) -> list[Path]:
-    """The files right in a folder where they are all of one suffix; dataset cards do not count."""
+def _only(folder: Path, fits: Callable[[Path], bool]) -> list[Path]:
+    """The files right in a folder where they are all of one kind; dataset cards do not count."""
     files = [
         path
         for path in folder.iterdir()
         if not path.name.startswith(".") and path.suffix.lower() not in (".md", ".json", ".txt")
     ]
-    if not files or any(path.suffix.lower() != suffix or path.is_dir() for path in files):
+    if not files or any(not fits(path) or path.is_dir() for path in files):
         return []
     return sorted(files, key=natural_key)
 
 
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() == ".parquet"
+
+
 def _parquet_parts(folder: Path, options: Options) -> Source:
-    files = _only(folder, ".parquet")
+    files = _only(folder, _is_parquet)
     held = stored.parquet(files, shown(folder), absolute(folder).name, options)
     if held is None:
         raise InputError(
@@ -124,9 +128,7 @@ def _is_table(path: Path, _: str) -> bool:
 
 
 def _is_archive(path: Path, _: str) -> bool:
-    name = path.name.lower()
-    known = path.suffix.lower() in archive.SUFFIXES or name.endswith(archive.COMPRESSED)
-    return known and path.is_file()
+    return archive.is_archive(path) and path.is_file()
 
 
 KINDS = (
@@ -160,13 +162,13 @@ KINDS = (
         lambda path, _, options: _image_folder(path, options),
     ),
     Kind(
-        lambda path, _: path.is_dir() and bool(_only(path, ".parquet")),
+        lambda path, _: path.is_dir() and bool(_only(path, _is_parquet)),
         lambda path, _, options: _parquet_parts(path, options),
     ),
     Kind(
-        lambda path, _: path.is_dir() and bool(_only(path, ".tar")),
+        lambda path, _: path.is_dir() and bool(_only(path, archive.is_archive)),
         lambda path, _, options: archive.listed(
-            _only(path, ".tar"), shown(path), absolute(path).name, options
+            _only(path, archive.is_archive), shown(path), absolute(path).name, options
         ),
     ),
     Kind(lambda path, _: path.is_dir(), lambda path, *_: of_folder(path)),

@@ -11,7 +11,7 @@ from visdiff_local.images.names import absolute, shown
 from visdiff_local.types import Locator, Skipped
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_INSIDE = re.compile(r"\.(zip|tar)[/\\]", re.IGNORECASE)
+_INSIDE = re.compile(r"\.(zip|tar|t[bgx]z2?|tar\.\w+|tzst)[/\\]", re.IGNORECASE)
 _UNUSUAL = re.compile(r"[\\~%]|[^\x00-\x7f]")
 
 
