@@ -10,7 +10,7 @@ import threading
 import zipfile
 import zlib
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -67,16 +67,21 @@ class TarMember:
 
 @dataclass(frozen=True, slots=True)
 class ZipMember:
-    """A member of a zip file, stored or deflated."""
+    """A member of a zip file, stored or deflated.
+
+    Args:
+        shown_name: its name for people, where the library reads it otherwise.
+    """
 
     archive: Path
     member: str
     offset: int
+    shown_name: str = field(default="", compare=False)
     part: str = ""
 
     @property
     def name(self) -> str:
-        return named(f"{shown(self.archive)}/{shown(self.member)}", self.part)
+        return named(f"{shown(self.archive)}/{shown(self.shown_name or self.member)}", self.part)
 
     def read(self) -> bytes:
         try:

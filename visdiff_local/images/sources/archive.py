@@ -4,6 +4,7 @@ import os
 import tarfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -24,6 +25,9 @@ SUFFIXES = (".tar", ".zip", *compressed.SUFFIXES)
 _SMALL = 1 << 20
 """Bytes of a caption or a JSON beside an image; larger ones are not looked at."""
 _ARCHIVE = "archive"
+_UTF8 = 0x800
+_UNIX = 3
+"""A system on which names are UTF-8 or Latin-1, where DOS and Windows have a code page of DOS."""
 
 
 @dataclass(slots=True)
@@ -153,11 +157,26 @@ def _zip_members(file: Path) -> list[tuple[str, Locator | Skipped]]:
         for info in archive.infolist():
             if info.is_dir():
                 continue
-            at: Locator | Skipped = ZipMember(file, info.filename, info.header_offset)
+            name = _zip_name(info)
+            at: Locator | Skipped = ZipMember(file, info.filename, info.header_offset, name)
             if info.flag_bits & 1:
-                at = Skipped(f"{shown(file)}/{shown(info.filename)}", "it is encrypted")
-            found.append((info.filename, at))
+                at = Skipped(f"{shown(file)}/{shown(name)}", "it is encrypted")
+            found.append((name, at))
     return sorted(found, key=lambda item: natural_key(_text(item[0])))
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """The name as it was meant: zip has no mark for any encoding but UTF-8, and few set that."""
+    if info.flag_bits & _UTF8 or info.filename.isascii():
+        return info.filename
+    try:
+        raw = info.filename.encode("cp437")  # as the library has read it
+    except UnicodeEncodeError:
+        return info.filename
+    for encoding in ("utf-8", "cp1252" if info.create_system == _UNIX else "cp437"):
+        with suppress(UnicodeDecodeError):
+            return raw.decode(encoding)
+    return info.filename
 
 
 def _text(name: str) -> str:

@@ -30,7 +30,9 @@ def chosen(shown: str, table: Table, where: str) -> list[int]:
         )
     found = _matching(shown, table, condition)
     if not found:
-        raise InputError(f"{shown}: no row satisfies {where!r}{_there_are(groups)}")
+        raise InputError(
+            f"{shown}: no row satisfies {where!r}{_there_are(groups)}{_values(table, condition)}"
+        )
     return found
 
 
@@ -84,6 +86,16 @@ def require(shown: str, columns: Sequence[str], wanted: Sequence[str]) -> None:
 
 def _groups(table: Table) -> list[Cell]:
     return table.cells(GROUP) if GROUP in table.names else []
+
+
+def _values(table: Table, condition: Condition) -> str:
+    """What the columns of a condition hold, where it is little."""
+    told = ""
+    for name in condition.columns:
+        values = sorted({str(cell) for cell in table.cells(name) if cell is not None})
+        if name != GROUP and 0 < len(values) <= _SHOWN_VALUES:
+            told += f"; {name} is {', '.join(map(repr, values))}"
+    return told
 
 
 def _there_are(groups: Sequence[str | None]) -> str:

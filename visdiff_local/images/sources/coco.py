@@ -158,7 +158,9 @@ def _box(note: dict[str, Any]) -> tuple[int, int, int, int] | str:
         return "a crowd, not an object"
     try:
         left, top, width, height = (float(side) for side in note["bbox"])
-        whole = (max(0, round(left)), max(0, round(top)), round(width), round(height))
+        corner = (max(0, round(left)), max(0, round(top)))
+        # What lies left of the picture or above it is cut off, not moved into it.
+        whole = (*corner, round(left + width) - corner[0], round(top + height) - corner[1])
     except (TypeError, ValueError, OverflowError):
         return "its box is no list of four numbers"
     if min(whole[2:]) < SMALLEST:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from visdiff_local.images import compressed
 from visdiff_local.images.covariates import FOLDER
 from visdiff_local.images.decoders.video import SUFFIXES as VIDEOS
 from visdiff_local.images.locators import File
@@ -25,6 +26,7 @@ SUFFIXES = frozenset(
 """What looks like an image; other files of a folder are counted, not listed."""
 IMAGES = SUFFIXES | VIDEOS
 _MADE_BY_OTHERS = frozenset(("@eaDir", "__MACOSX", "__pycache__", "$RECYCLE.BIN"))
+_STORED = (".parquet", ".arrow", ".zip", ".tar", *compressed.SUFFIXES)
 _DICOM_AT, _DICOM = 128, b"DICM"
 
 
@@ -36,6 +38,8 @@ class Found:
     ignored: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    stored: Path | None = None
+    """The first file that may hold a data set: an archive, a Parquet file."""
 
     def add(self, path: Path) -> None:
         name = path.name
@@ -46,6 +50,8 @@ class Found:
             self.images.append(path)
         else:
             self.ignored += 1
+            if self.stored is None and name.lower().endswith(_STORED):
+                self.stored = path
 
 
 def looks_like_image(path: Path) -> bool:

@@ -182,6 +182,12 @@ def _no_image(where: Path, found: folders.Found) -> str:
     others = [f"{found.ignored} other files are there"] if found.ignored else []
     others += [f"{count} images {reason} are left out" for reason, count in found.left_out.items()]
     more = "; " + "; ".join(others) if others else ""
+    if found.stored is not None:
+        alike = found.stored.parent / f"*{found.stored.suffix}"
+        return (
+            f"{shown(where)}: no image is there{more}; to read the images within "
+            f"{shown(found.stored.name)} and others like it, name them: '{shown(alike)}'"
+        )
     return (
         f"{shown(where)}: no image is there (by suffix, such as .jpg or .png){more}; "
         'give a folder of images, or a quoted glob such as "photos/**/*.jpg"'

@@ -11,6 +11,7 @@ from visdiff_local.images.names import absolute, shown
 from visdiff_local.types import Locator, Skipped
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _INSIDE = re.compile(r"\.(zip|tar|t[bgx]z2?|tar\.\w+|tzst)[/\\]", re.IGNORECASE)
 _UNUSUAL = re.compile(r"[\\~%]|[^\x00-\x7f]")
 
@@ -24,6 +25,11 @@ def located(text: object, folder: Path, row: str) -> Locator | Skipped:
     name = "" if text is None else str(text).strip()
     if not name:
         return Skipped(row, "the path is empty")
+    if _DRIVE.match(name) and not os.path.lexists(folder / name):
+        return Skipped(
+            shown(name),
+            "a path of Windows, with a drive: make the paths relative to the table's folder",
+        )
     scheme = _SCHEME.match(name)
     if scheme and scheme[1].lower() == "file":
         name = unquote(re.sub(r"^file://(localhost)?", "", name, flags=re.IGNORECASE))

@@ -1,5 +1,6 @@
 """Data sets as Hugging Face stores them: Parquet with the bytes, ``save_to_disk`` folders."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from visdiff_local.errors import InputError, UnreadableImageError
 from visdiff_local.images.names import natural_key, shown
 from visdiff_local.images.rows import ArrowRow, ParquetRow, arrow_table
+from visdiff_local.images.sources import features
 from visdiff_local.images.sources import table as tables
 from visdiff_local.images.sources.base import Options, Source
 from visdiff_local.system import foreign
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BYTES = ("bytes", "jpg", "jpeg", "png", "content", "data")
+_PART = re.compile(r"(.+?)-\d{5}-of-\d{5}(?:-\w+)?")
+"""How parts of a split are called; the split is a column where there are several."""
+_SPLIT = "split"
 
 
 def parquet(files: Sequence[Path], where: str, name: str, options: Options) -> Source | None:
@@ -42,6 +47,11 @@ def parquet(files: Sequence[Path], where: str, name: str, options: Options) -> S
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{where}: cannot be read as a table: {reason}") from error
     rows = [(file, row) for file, size in zip(files, sizes, strict=True) for row in range(size)]
+    splits = [_PART.fullmatch(file.stem) for file in files]
+    names = [found[1] for found in splits if found]
+    if len(names) == len(files) and len(set(names)) > 1 and _SPLIT not in table.column_names:
+        told = [split for split, size in zip(names, sizes, strict=True) for _ in range(size)]
+        table = table.append_column(_SPLIT, pa.array(told))
     return _source(table, rows, ParquetRow, column, where, name, options)
 
 
@@ -107,6 +117,8 @@ def bytes_column(where: str, schema: "pa.Schema", options: Options) -> str | Non
         return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
     there = [name for name in schema.names if schema.names.count(name) == 1 and holds(name)]
+    if not there:
+        _no_lists(where, schema)
     if options.path_column is not None:
         return options.path_column if options.path_column in there else None
     usual = [n for n in there if n.lower() in (*tables.PATHS, *_BYTES)]
@@ -117,6 +129,29 @@ def bytes_column(where: str, schema: "pa.Schema", options: Options) -> str | Non
             "name one with --path-column"
         )
     return found[0] if found else None
+
+
+def _no_lists(where: str, schema: "pa.Schema") -> None:
+    """Raises :class:`InputError` where images or their bytes are in lists, several a row."""
+    import pyarrow as pa
+
+    for name in schema.names:
+        kind = schema.field(schema.names.index(name)).type
+        if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+            continue
+        inner = kind.value_type
+        struct = pa.types.is_struct(inner) and inner.get_field_index("bytes") >= 0
+        if struct or pa.types.is_binary(inner) or pa.types.is_large_binary(inner):
+            raise InputError(
+                f"{where}: the column {name!r} holds lists of images, and an image a row is "
+                f"wanted; write it so once: pyarrow's list_flatten, or data frame.explode({name!r})"
+            )
+        if pa.types.is_uint8(inner) and name.lower() in (*tables.PATHS, *_BYTES):
+            raise InputError(
+                f"{where}: the column {name!r} holds bytes as lists of numbers; write them as "
+                f"binary once: table.column({name!r}).cast(pyarrow.binary()), or "
+                f"data frame[{name!r}].map(bytes)"
+            )
 
 
 def parts(folder: Path) -> list[Path]:
@@ -147,6 +182,6 @@ def _source(
         file, row = rows[place]
         return kind(file, row, column, str(names[place] or ""))
 
-    plain = tables.Arrow(table)
+    plain = tables.Arrow(features.named(table))
     caption = tables.caption_column(where, plain.names, options)
     return Source(name, where, plain, locate, caption=caption)

@@ -1,8 +1,5 @@
 """Tables: CSV and its relatives, Parquet, JSON lines; with paths in a column, or the bytes."""
 
-import codecs
-import csv
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from visdiff_local.errors import InputError
 from visdiff_local.images.covariates import Cell
 from visdiff_local.images.names import shown
+from visdiff_local.images.sources import delimited, features
 from visdiff_local.images.sources.base import Columns, Options, Source, Table
 from visdiff_local.images.sources.paths import located
-from visdiff_local.system import foreign, spreadsheets
+from visdiff_local.system import foreign
 from visdiff_local.types import Locator, Skipped
 
 if TYPE_CHECKING:
@@ -25,14 +23,7 @@ SUFFIXES = frozenset((".csv", ".tsv", ".parquet", ".jsonl", ".ndjson"))
 PATHS = ("path", "file", "file_name", "filename", "image", "filepath", "image_path", "img")
 """Usual names of the column of paths; ``path`` is taken before the others."""
 CAPTION = "caption"
-_DELIMITERS = ",;\t|"
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_SAMPLE = 1 << 16
-_NAMED_ROWS = 5
+_PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".dcm", ".webp", ".heic", ".bmp", ".gif")
 _LONGEST_LINE = 1 << 24
 
 
@@ -88,8 +79,8 @@ def read(path: Path, options: Options) -> Source:
             return held
         table = Arrow(_parquet(path))
     else:
-        content, skipped = _delimited(path)
-        table = Arrow(content)
+        content, skipped = delimited.read(path)
+        table = Arrow(unambiguous(shown(path), content))
     return of_paths(table, path, options, skipped=skipped)
 
 
@@ -105,7 +96,7 @@ def plain(path: Path) -> Table:
         return json_lines(path)
     if path.suffix.lower() == ".parquet":
         return Arrow(_parquet(path))
-    return Arrow(_delimited(path)[0])
+    return Arrow(unambiguous(shown(path), delimited.read(path)[0]))
 
 
 def of_paths(
@@ -153,6 +144,11 @@ def path_column(where: str, names: Sequence[str], options: Options) -> str:
     if len(exact or found) == 1:
         return (exact or found)[0]
     listed = f"the columns are: {', '.join(names)}"
+    if not found and any(Path(name.strip()).suffix.lower() in _PICTURES for name in names):
+        raise InputError(
+            f"{where}: its first row names an image ({', '.join(names)[:200]}): put a row with the "
+            "names of the columns above it, such as path,group_name"
+        )
     if not found:
         raise InputError(
             f"{where}: no column is called 'path' or alike; name it with --path-column; {listed}"
@@ -200,6 +196,7 @@ def json_lines(path: Path) -> Table:
     plain = {
         name: [None if isinstance(row.get(name), dict | list) else row.get(name) for row in rows]
         for name in names
+        if not all(isinstance(row.get(name), dict | list | None) for row in rows)
     }
     return Columns(plain, len(rows))
 
@@ -209,55 +206,10 @@ def _parquet(path: Path) -> "pa.Table":
     from pyarrow import parquet
 
     try:
-        return unambiguous(shown(path), parquet.read_table(path, partitioning=None))
+        found = parquet.read_table(path, partitioning=None)
+        return unambiguous(shown(path), features.named(found))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _delimited(path: Path) -> tuple["pa.Table", tuple[Skipped, ...]]:
-    """All columns as text, so that "001" stays "001"; and the rows of another width."""
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
-    try:
-        encoding = _encoding(path)
-        with path.open(encoding=encoding, newline="") as text:
-            sample = text.read(_SAMPLE)
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    ragged: list[Any] = []
-
-    def odd(row: Any) -> str:
-        ragged.append((row.number, row.actual_columns))
-        return "skip"
-
-    parse = arrow_csv.ParseOptions(
-        delimiter=_delimiter(path, sample), newlines_in_values=True, invalid_row_handler=odd
-    )
-    # One thread: only then are the rows numbered.
-    reading = arrow_csv.ReadOptions(encoding=encoding.removesuffix("-sig"), use_threads=False)
-    try:
-        with arrow_csv.open_csv(path, reading, parse) as reader:
-            names = reader.schema.names
-        ragged.clear()
-        convert = arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
-            strings_can_be_null=True,
-            null_values=[""],
-        )
-        table = spreadsheets.read_back(arrow_csv.read_csv(path, reading, parse, convert))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    wide = f"for {len(names)} column{'' if len(names) == 1 else 's'}"
-    told = [
-        Skipped(f"{shown(path)}, row {n}", f"it has {cells} cells {wide}") for n, cells in ragged
-    ]
-    if not table.num_rows:
-        rows = "; ".join(
-            f"{one.path.rpartition(', ')[2]}: {one.reason}" for one in told[:_NAMED_ROWS]
-        )
-        raise InputError(f"{shown(path)}: cannot be read as a table: {rows or 'it has no row'}")
-    return unambiguous(shown(path), table), tuple(told)
+        raise delimited.unreadable(path, error) from error
 
 
 def unambiguous(where: str, table: "pa.Table") -> "pa.Table":
@@ -281,47 +233,6 @@ def unambiguous(where: str, table: "pa.Table") -> "pa.Table":
     return table.rename_columns(renamed)
 
 
-def _encoding(path: Path) -> str:
-    """By the byte order mark, else UTF-8 where all of it is, else Latin-1 as Windows has it."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with path.open("rb") as stream:
-        head = stream.read(_SAMPLE)
-        marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
-        if marked:
-            return marked
-        if not head or b"\0" in head:
-            raise ValueError("it is empty" if not head else "it is no text")
-        try:
-            while head:
-                decoder.decode(head)
-                head = stream.read(1 << 20)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return "cp1252" if _printable(path) else "latin-1"
-    return "utf-8"
-
-
-def _printable(path: Path) -> bool:
-    try:
-        with path.open(encoding="cp1252") as text:
-            return all(True for _ in iter(lambda: text.read(1 << 20), ""))
-    except UnicodeDecodeError:
-        return False
-
-
-def _delimiter(path: Path, sample: str) -> str:
-    """The character that cuts the header into the most cells."""
-    lines = sample.splitlines()[:20]
-    if len(sample) == _SAMPLE and len(lines) > 1:
-        lines = lines[:-1]
-    counts = {}
-    for mark in _DELIMITERS:
-        widths = [len(row) for row in csv.reader(lines[:1], delimiter=mark)]
-        counts[mark] = widths[0] if widths else 1
-    usual = "\t" if path.suffix.lower() == ".tsv" else ","
-    return max(_DELIMITERS, key=lambda mark: (counts[mark], mark == usual))
-
-
 def opaque(schema: "pa.Schema", name: str) -> bool:
     """Whether the column holds nested values or bytes."""
     import pyarrow as pa
@@ -332,8 +243,3 @@ def opaque(schema: "pa.Schema", name: str) -> bool:
         *(pa.types.is_large_binary, pa.types.is_fixed_size_binary),
     )
     return any(test(kind) for test in tests)
-
-
-def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = re.sub(r"\s+", " ", str(error))[:300]
-    return InputError(f"{shown(path)}: cannot be read as a table: {reason}")
