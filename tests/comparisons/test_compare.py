@@ -324,3 +324,20 @@ def test_names_of_groups_are_shown_and_not_obeyed(
         "models.toml", "out", "pictures", "store", "table.csv",
     ]  # fmt: skip
     assert len(list((tmp_path / "out" / "parts").iterdir())) == 4
+
+
+def test_deep_pictures_are_seen_through_one_window_which_is_told(tmp_path: Path) -> None:
+    import imagecodecs
+    import numpy as np
+    from PIL import Image
+
+    source = cameras(tmp_path)
+    for path in (tmp_path / "pictures").glob("*.png"):
+        deep = np.asarray(Image.open(path).convert("RGB")).astype(np.uint16) * 257
+        path.write_bytes(imagecodecs.png_encode(deep))
+    content = compare(source, "--by", "camera")
+    assert confirmed(content) == {"a red square": "camera 2"}
+    assert content["config"]["window"] == "0.0,65535.0"
+    assert any("more than 8 bits" in warning for warning in content["warnings"])
+    dark = compare(source, "--by", "camera", "--window", "0,9999999")
+    assert confirmed(dark) == {}, "answers of another window are not these"

@@ -21,12 +21,14 @@ class Deep:
         tags: the window that the file itself names.
         inverted: small values are bright (DICOM's MONOCHROME1).
         bits: used for a pixel, where the file says so.
+        opaque: (height, width) float32, 0 … 1, where not all of it is; the rest is seen on white.
     """
 
     pixels: Pixels
     tags: Window | None = None
     inverted: bool = False
     bits: int | None = None
+    opaque: Pixels | None = None
 
 
 @dataclass(frozen=True, slots=True)

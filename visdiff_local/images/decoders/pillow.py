@@ -11,7 +11,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 from visdiff_local.errors import UnreadableImageError
 from visdiff_local.images.decoders import exif
-from visdiff_local.images.decoders.base import Deep, Header, Wanted
+from visdiff_local.images.decoders.base import Deep, Header, Pixels, Wanted
 from visdiff_local.images.decoders.limits import MAX_PIXELS, Timed
 
 FORMATS = (
@@ -68,12 +68,12 @@ def opened(raw: bytes, wanted: Wanted, formats: tuple[str, ...] = FORMATS) -> He
             image.draft(image.mode, (size_hint, size_hint))
         image.load()
         stream.check()
-        upright = _TRANSPOSE.get(_orientation(image))
+        turn = _TRANSPOSE.get(orientation(image))
         if image.mode.startswith("I") or image.mode == "F":
-            return _deep(image, upright)
+            return _deep(image, turn)
         rgb = _to_rgb(image)
         stream.check()
-        return rgb if upright is None else rgb.transpose(upright)
+        return rgb if turn is None else rgb.transpose(turn)
 
     return Header(
         image.format or "",
@@ -88,11 +88,11 @@ def opened(raw: bytes, wanted: Wanted, formats: tuple[str, ...] = FORMATS) -> He
     )
 
 
-def _deep(image: Image.Image, upright: Image.Transpose | None) -> Deep:
+def _deep(image: Image.Image, turn: Image.Transpose | None) -> Deep:
     """16-bit, 32-bit and floating-point grey as Pillow reads it."""
     tags = getattr(image, "tag_v2", None)
     bits = _significant(image)
-    turned = image if upright is None else image.transpose(upright)
+    turned = image if turn is None else image.transpose(turn)
     pixels = np.array(turned)
     if tags is not None and image.mode == "I" and tags.get(_SAMPLE_FORMAT, (1,))[0] == 1:
         pixels = pixels.view(np.uint32)  # Pillow has no unsigned mode of 32 bits
@@ -126,12 +126,38 @@ def deep_png(raw: bytes) -> bool:
     return raw[:8] == b"\x89PNG\r\n\x1a\n" and raw[24:25] == b"\x10" and raw[25:26] in b"\2\4\6"
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """1 … 8, after loading (some formats turn the picture themselves and then say 1)."""
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
     except (SyntaxError, ValueError, TypeError, KeyError, IndexError, OSError, OverflowError):
         return 1  # Damaged metadata does not make the pixels unreadable.
+
+
+def upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Pixels (height, width, …) turned as the EXIF orientation 1 … 8 says."""
+    match orientation:
+        case 2:
+            return pixels[:, ::-1]
+        case 3:
+            return pixels[::-1, ::-1]
+        case 4:
+            return pixels[::-1]
+        case 5:
+            return np.swapaxes(pixels, 0, 1)
+        case 6:
+            return np.rot90(pixels, -1)
+        case 7:
+            return np.swapaxes(pixels[::-1, ::-1], 0, 1)
+        case 8:
+            return np.rot90(pixels)
+    return pixels
+
+
+def header_of_png(raw: bytes) -> tuple[int, dict[str, str]]:
+    """The orientation of a PNG, and what may group it with others."""
+    with Image.open(BytesIO(raw), formats=("PNG",)) as image:
+        return orientation(image), exif.tags(image)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

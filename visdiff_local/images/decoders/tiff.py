@@ -17,6 +17,9 @@ from visdiff_local.images.decoders.extras import extra
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PLAIN_BITS = 8
+_ORIENTATION = 274
+_OPACITY = (1, 2)
+"""Kinds of extra samples that say how opaque a pixel is."""
 
 
 def is_tiff(raw: bytes) -> bool:
@@ -49,8 +52,13 @@ def opened(raw: bytes, wanted: Wanted) -> Header:
             pixels = pixels[0]
         if pixels.ndim not in (2, 3):
             raise UnreadableImageError(f"a TIFF of {pixels.ndim} dimensions a page")
+        pixels = pillow.upright(pixels, _orientation(page))
+        opaque = None
+        if pixels.ndim == 3 and any(kind in _OPACITY for kind in page.extrasamples):
+            opaque = pixels[..., -1]
         chosen = banded(pixels, wanted.bands)
-        return plain_or_deep(chosen, inverted=page.photometric == 0)
+        inverted = page.photometric == 0
+        return plain_or_deep(chosen, inverted=inverted, opaque=None if wanted.bands else opaque)
 
     return Header(
         "TIFF",
@@ -69,11 +77,20 @@ def deep_png(raw: bytes, wanted: Wanted) -> Header:
         import imagecodecs
     width, height = (int.from_bytes(raw[at : at + 4], "big") for at in (16, 20))
     bands = {2: 3, 4: 2, 6: 4}[raw[25]]
+    orientation, tags = pillow.header_of_png(raw)
 
     def load(_: int | None) -> Image.Image | Deep:
-        return plain_or_deep(banded(np.asarray(imagecodecs.png_decode(raw)), wanted.bands))
+        pixels = pillow.upright(np.asarray(imagecodecs.png_decode(raw)), orientation)
+        opaque = pixels[..., -1] if bands % 2 == 0 and not wanted.bands else None
+        return plain_or_deep(banded(pixels, wanted.bands), opaque=opaque)
 
-    return Header("PNG", width, height, 2 * bands, load, bands=bands)
+    return Header("PNG", width, height, 2 * bands, load, bands=bands, tags=lambda: tags)
+
+
+def _orientation(page: Any) -> int:
+    """1 … 8."""
+    tag = page.tags.get(_ORIENTATION)
+    return int(tag.value) if tag is not None else 1
 
 
 def banded(pixels: Pixels, bands: tuple[int, ...]) -> Pixels:
@@ -96,16 +113,29 @@ def banded(pixels: Pixels, bands: tuple[int, ...]) -> Pixels:
     return pixels if pixels.ndim == 2 else pixels[..., 0]
 
 
-def plain_or_deep(pixels: Pixels, *, inverted: bool = False) -> Image.Image | Deep:
-    """An 8-bit picture as it is; all else waits for a window."""
+def plain_or_deep(
+    pixels: Pixels, *, inverted: bool = False, opaque: Pixels | None = None
+) -> Image.Image | Deep:
+    """An 8-bit picture as it is; all else waits for a window.
+
+    Args:
+        opaque: (height, width), from nothing to the most that its integers hold.
+    """
     if pixels.dtype == np.bool_:
         pixels = pixels.astype(np.uint8) * np.uint8(255)
     if pixels.dtype.kind == "c":
         raise UnreadableImageError("complex numbers are no picture")
-    if pixels.dtype != np.uint8:
-        return Deep(np.ascontiguousarray(pixels), inverted=inverted)
+    share = None
+    if opaque is not None and opaque.dtype.kind == "u" and not (opaque == _most(opaque)).all():
+        share = opaque.astype(np.float32) / _most(opaque)
+    if pixels.dtype != np.uint8 or share is not None:
+        return Deep(np.ascontiguousarray(pixels), inverted=inverted, opaque=share)
     shown = 255 - pixels if inverted else pixels
     return Image.fromarray(np.ascontiguousarray(shown)).convert("RGB")
+
+
+def _most(pixels: Pixels) -> int:
+    return int(np.iinfo(pixels.dtype).max)
 
 
 def _by_pillow(raw: bytes, wanted: Wanted) -> Header | None:

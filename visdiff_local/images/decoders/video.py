@@ -16,12 +16,34 @@ from visdiff_local.images.decoders.extras import extra
 from visdiff_local.types import Locator
 
 SUFFIXES = frozenset(
-    (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv")
+    (
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".mpg",
+        ".mpeg",
+        ".mts",
+        ".m2ts",
+        ".wmv",
+        ".3gp",
+        ".3g2",
+    )
 )
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,asf"
 """Containers that hold pictures themselves: no playlist, which would name other files."""
 _OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": ""}
 _EPSILON = 1e-4
+_TURNS = {
+    1: Image.Transpose.ROTATE_90,
+    2: Image.Transpose.ROTATE_180,
+    3: Image.Transpose.ROTATE_270,
+}
+"""Quarters counter-clockwise, as FFmpeg counts them."""
+_LAST = 2.0
+"""Seconds for which the last frame stands; a film that was cut off says that it is longer."""
 _NEAR = 10.0
 """Seconds ahead that are decoded rather than sought."""
 
@@ -113,15 +135,25 @@ class _Open:
                 self._shown, self._following = self._following, next(self._frames, None)
             if self._shown is None:
                 raise UnreadableImageError(f"it has no frame at {seconds:.3f} s")
+            if self._following is None and wanted > self._time(self._shown) + _LAST:
+                raise UnreadableImageError(
+                    f"nothing follows the frame at {self._time(self._shown) - self._start:.1f} s"
+                )
             self.position = seconds
-            image: Image.Image = self._shown.to_image()
-            return image.convert("RGB")
+            return self._upright(self._shown)
         except UnreadableImageError:
             raise
         except MemoryError as error:
             raise UnreadableImageError("there is not enough memory to decode it") from error
         except Exception as error:
             raise UnreadableImageError(f"damaged video ({type(error).__name__})") from error
+
+    @staticmethod
+    def _upright(frame: Any) -> Image.Image:
+        """As a player shows it: phones film on their side and note that down."""
+        image: Image.Image = frame.to_image().convert("RGB")
+        turn = _TURNS.get(round(float(getattr(frame, "rotation", 0) or 0) / 90) % 4)
+        return image if turn is None else image.transpose(turn)
 
     @property
     def _start(self) -> float:

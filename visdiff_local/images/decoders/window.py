@@ -65,7 +65,10 @@ def levels(deep: Deep) -> Levels:
     kind: Kind = {"u": "unsigned", "b": "unsigned", "i": "signed"}.get(  # type: ignore[assignment]
         deep.pixels.dtype.kind, "float"
     )
-    flat = deep.pixels.reshape(-1)
+    pixels = deep.pixels
+    if deep.opaque is not None and deep.opaque.any():
+        pixels = pixels[deep.opaque > 0]  # colours that nobody sees may be anything
+    flat = pixels.reshape(-1)
     values = flat[:: max(1, len(flat) // SAMPLE)].astype(np.float64)
     values = values[np.isfinite(values)]
     low, high = np.percentile(values, [0.1, 99.9]) if len(values) else (0.0, 0.0)
@@ -130,17 +133,18 @@ def seen(deep: Deep, window: Window | None) -> Image.Image:
         chosen = choose([levels(deep)])
         assert chosen is not None
         window = chosen.window
-    rows = [_rows(part, window, deep.inverted) for part in _strips(deep.pixels)]
+    rows = [_rows(deep, strip, window) for strip in _strips(deep.pixels)]
     return Image.fromarray(np.concatenate(rows)).convert("RGB")
 
 
-def _strips(pixels: Pixels) -> list[Pixels]:
+def _strips(pixels: Pixels) -> list[slice]:
     """So many rows at a time that the floats in between stay small."""
     height = max(1, (1 << 20) // max(1, pixels[0].size))
-    return [pixels[start : start + height] for start in range(0, len(pixels), height)]
+    return [slice(start, start + height) for start in range(0, len(pixels), height)]
 
 
-def _rows(part: Pixels, window: Window, inverted: bool) -> np.typing.NDArray[np.uint8]:
+def _rows(deep: Deep, strip: slice, window: Window) -> np.typing.NDArray[np.uint8]:
+    part = deep.pixels[strip]
     low, high = window.low, window.high
     values = np.nan_to_num(part.astype(np.float64), nan=low, posinf=high, neginf=low)
     if window.curve:
@@ -148,6 +152,10 @@ def _rows(part: Pixels, window: Window, inverted: bool) -> np.typing.NDArray[np.
         scaled = np.interp(values, np.linspace(low, high, len(greys)), greys)
     else:
         scaled = np.clip((values - low) * (255.0 / (high - low)), 0, 255)
-    if inverted:
+    if deep.inverted:
         scaled = 255 - scaled
+    if deep.opaque is not None:
+        opaque = deep.opaque[strip]
+        share = opaque[..., None] if scaled.ndim == 3 else opaque
+        scaled = 255 + (scaled - 255) * share
     return np.rint(scaled).astype(np.uint8)

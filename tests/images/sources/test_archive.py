@@ -1,0 +1,35 @@
+"""Names within archives, and folders that hold them."""
+
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.sources import PNGS, add, ids, written
+from visdiff_local.errors import InputError
+from visdiff_local.images import ImageSet
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_names_in_a_zip_without_a_mark_are_read_as_meant(tmp_path: Path, encoding: str) -> None:
+    stand_in = "@" * len("ä".encode(encoding))
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for number, raw in enumerate(PNGS):
+            archive.writestr(f"bilder/{number}{stand_in}.png", raw)
+    raw = (tmp_path / "x.zip").read_bytes()
+    raw = raw.replace(f"{stand_in}.png".encode(), "ä.png".encode(encoding))
+    (tmp_path / "x.zip").write_bytes(raw)
+    source = ImageSet.open(tmp_path / "x.zip")
+    assert source.images[0].name.endswith("x.zip/bilder/0ä.png")
+    rows = [["path"], *([f"x.zip/bilder/{number}ä.png"] for number in range(len(PNGS)))]
+    assert ids(ImageSet.open(written(tmp_path / "x.csv", rows))) == ids(source)
+
+
+def test_a_folder_of_archives_among_others_says_how_to_name_them(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    with tarfile.open(tmp_path / "sub" / "x.tar", "w") as tar:
+        add(tar, "0.png", PNGS[0])
+    with pytest.raises(InputError, match=r"name them: '.*sub/\*\.tar'"):
+        ImageSet.open(tmp_path)
+    assert len(ImageSet.open(f"{tmp_path}/sub/*.tar").images) == 1
