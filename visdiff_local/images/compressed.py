@@ -199,7 +199,7 @@ class _GzipStream:
     ) -> None:
         from zlib_ng import zlib_ng
 
-        self._library = zlib_ng
+        self._library: Any = zlib_ng
         self._kept, self._at, self._waiting = kept, start, waiting
         self._file = path.open("rb")
         self._file.seek(fed)

@@ -258,9 +258,18 @@ class _Reader:
             measured = self.measure(found.image, raw)
             values = tuple(float(value) for value in measured.values)
             phash = int(measured.phash)
-        size = found.image.size
-        seen = (found.frames, found.bands, found.levels, found.tags)
-        facts = Facts(*size, found.format, phash, values, *seen)
+        width, height = found.image.size
+        facts = Facts(
+            width,
+            height,
+            found.format,
+            phash,
+            values,
+            frames=found.frames,
+            bands=found.bands,
+            levels=found.levels,
+            tags=found.tags,
+        )
         return content_id(digest, at.part), facts
 
     def _video_hash(self, at: Locator, stamp: Stamp) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 from visdiff_local.types import Window
 
 Pixels = npt.NDArray[np.generic]
+Share = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +29,7 @@ class Deep:
     tags: Window | None = None
     inverted: bool = False
     bits: int | None = None
-    opaque: Pixels | None = None
+    opaque: Share | None = None
 
 
 @dataclass(frozen=True, slots=True)

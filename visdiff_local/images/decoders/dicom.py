@@ -177,7 +177,7 @@ def _grey_or_colours(
     return dicom_values.seen(stored, tags, inverted=photometric == "MONOCHROME1")
 
 
-def _palette(colours: Pixels) -> Image.Image:
+def _palette(colours: Any) -> Image.Image:
     """A palette of 16 bits is still one of colours; some are said to be and hold 8."""
     if colours.dtype.itemsize == 2 and colours.max() > np.iinfo(np.uint8).max:
         colours = colours >> 8

@@ -135,7 +135,8 @@ def _unpadded(stored: Pixels, tags: "Dataset", *, inverted: bool) -> Pixels:
         return stored
     limit = _number(tags.get("PixelPaddingRangeLimit"))
     low, high = sorted((value, value if limit is None else limit))
-    outside = (stored >= low) & (stored <= high)
+    values: Any = stored
+    outside = (values >= low) & (values <= high)
     if outside.any() and not outside.all():
         inside = stored[~outside]
         stored = np.where(outside, inside.max() if inverted else inside.min(), stored)
@@ -197,7 +198,7 @@ def _along(first: int, becomes: Pixels, bits: int) -> Window:
     if len(becomes) == 1:
         becomes = np.repeat(becomes, 2)
     steps = np.linspace(0, len(becomes) - 1, min(_POINTS, len(becomes)))
-    greys = np.interp(steps, np.arange(len(becomes)), becomes)
+    greys = np.interp(steps, np.arange(len(becomes)), becomes.astype(np.float64))
     scaled = np.rint(greys * (255.0 / (2**bits - 1))).astype(np.uint8)
     return Window(float(first), float(first + len(becomes) - 1), scaled.tobytes().hex())
 

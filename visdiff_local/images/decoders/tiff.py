@@ -127,14 +127,14 @@ def plain_or_deep(
         raise UnreadableImageError("complex numbers are no picture")
     share = None
     if opaque is not None and opaque.dtype.kind == "u" and not (opaque == _most(opaque)).all():
-        share = opaque.astype(np.float32) / _most(opaque)
+        share = opaque.astype(np.float32) / np.float32(_most(opaque))
     if pixels.dtype != np.uint8 or share is not None:
         return Deep(np.ascontiguousarray(pixels), inverted=inverted, opaque=share)
     shown = 255 - pixels if inverted else pixels
     return Image.fromarray(np.ascontiguousarray(shown)).convert("RGB")
 
 
-def _most(pixels: Pixels) -> int:
+def _most(pixels: Any) -> int:
     return int(np.iinfo(pixels.dtype).max)
 
 

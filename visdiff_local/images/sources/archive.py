@@ -137,9 +137,9 @@ def _into(found: list[tuple[str, Locator | Skipped]], file: Path) -> None:
     packed = file.name.lower().endswith(compressed.SUFFIXES)
     content = compressed.View(compressed.inflated(file)) if packed else file.open("rb")
     size = None if packed else file.stat().st_size
-    with content, tarfile.open(fileobj=content, mode="r:") as archive:  # type: ignore[call-overload]
+    with content, tarfile.open(fileobj=content, mode="r:") as archive:
         for member in archive:
-            archive.members = []  # else it keeps them all
+            archive.members = []  # type: ignore[attr-defined]  # else it keeps them all
             if not member.isfile():
                 continue
             cut = size is not None and member.offset_data + member.size > size
