@@ -1,6 +1,7 @@
 """NIfTI volumes, slice by slice along the last spatial axis; nibabel, in the extra ``medical``."""
 
 import gzip
+import logging
 import zlib
 from io import BytesIO
 from typing import Any
@@ -30,6 +31,7 @@ def opened(raw: bytes, wanted: Wanted) -> Header:
     """One slice; the middle one where none is named."""
     with extra("medical", "NIfTI volumes"):
         import nibabel
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL + 1)  # it mends headers aloud
     if raw[:2] == b"\x1f\x8b":
         raw = _unzipped(raw)
     kind = nibabel.Nifti2Image if raw[4:8] in _MAGIC else nibabel.Nifti1Image
