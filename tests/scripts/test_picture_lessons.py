@@ -20,6 +20,7 @@ from scripts.nano.vision.differences import (
 )
 from scripts.nano.vision.pool import Pool, codes_of
 from scripts.nano.vision.truths import all_true
+from visdiff_local import prompts
 from visdiff_local.bench.scenes.language.understanding import understand
 from visdiff_local.bench.scenes.world import is_held_out, sample_scene
 from visdiff_local.models.paths import BUNDLED
@@ -49,26 +50,34 @@ def test_what_a_lesson_says_is_true_of_all_of_a_and_of_none_of_b(singles: Single
 
 
 def test_several_pictures_are_told_apart_by_what_they_show(singles: Singles) -> None:
-    rng = np.random.default_rng(3)
+    rng, codes = np.random.default_rng(3), singles.pool.codes
+    truths = image_lessons.truths_of(singles.pool)
     for count in (1, 2, 3):
         for _ in range(40):
-            lesson = image_lessons.shown(singles, count, rng)
+            lesson = image_lessons.shown(singles, truths, count, rng)
             assert len(lesson.a) == len(lesson.b) == count
-            phrases = [text.strip() for text in lesson.words.split("\n")]
-            assert len(phrases) <= image_lessons.MOST_SAID
-            for phrase in phrases:
-                told = understand(phrase)
-                assert told, phrase
-                gap = (
-                    all_true(told, singles.pool.codes[lesson.a]).mean()
-                    - all_true(told, singles.pool.codes[lesson.b]).mean()
-                )
-                assert gap >= image_lessons.LEAST_GAP, phrase
+            for words, own, other in (
+                (lesson.words, lesson.a, lesson.b),
+                (lesson.words_b, lesson.b, lesson.a),
+            ):
+                phrases = [text.strip() for text in words.split("\n")]
+                assert len(phrases) <= image_lessons.MOST_SAID
+                for phrase in phrases:
+                    told = understand(phrase) or frozenset()
+                    assert told or phrase == "nothing", phrase
+                    if told:
+                        gap = (
+                            all_true(told, codes[own]).mean() - all_true(told, codes[other]).mean()
+                        )
+                        assert gap >= image_lessons.LEAST_GAP, phrase
 
 
 def test_alike_pictures_differ_in_nothing(singles: Singles) -> None:
     rows = np.arange(3)
-    assert image_lessons.differences(singles.pool, rows, rows) == []
+    assert (
+        image_lessons.differences(singles.pool, image_lessons.truths_of(singles.pool), rows, rows)
+        == []
+    )
 
 
 def test_the_prompt_is_what_the_bundled_model_is_asked() -> None:
@@ -76,7 +85,7 @@ def test_the_prompt_is_what_the_bundled_model_is_asked() -> None:
     from transformers import LlavaProcessor
 
     processor = LlavaProcessor.from_pretrained(BUNDLED / "nano-llava", local_files_only=True)
-    asked = image_lessons.ASKED.format(n_a=2, n_b=2)
+    asked = prompts.render("image_propose_multi", "nano-llava", n=10, goal="", n_a=2, n_b=2, rows=1)
     content = [*[{"type": "image"}] * 4, {"type": "text", "text": asked}]
     text = processor.apply_chat_template(
         [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False

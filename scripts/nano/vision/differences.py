@@ -35,11 +35,12 @@ _WIDTH = {"kind": 12, "setting": 6}
 
 @dataclass(frozen=True)
 class Lesson:
-    """Rows of the pictures of both sides, and what is more true of A."""
+    """Rows of the pictures of both sides, and what is more true of A; of B, where it is asked."""
 
     a: Rows
     b: Rows
     words: str
+    words_b: str = ""
 
 
 def from_pair(pairs: PairPool, pair: int, rng: np.random.Generator, *, pure: bool) -> Lesson:

@@ -14,8 +14,13 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def half_precision() -> torch.autocast:
-    """bfloat16 where it is safe; the weights stay float32."""
-    return torch.autocast(DEVICE.type, dtype=torch.bfloat16)
+    """bfloat16 where it is safe and the processor computes in it (one that does not takes fifty
+    times as long as in float32); the weights stay float32."""
+    return torch.autocast(DEVICE.type, dtype=torch.bfloat16, enabled=computes_in_half())
+
+
+def computes_in_half() -> bool:
+    return DEVICE.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
 
 
 def on_device(array: np.ndarray[Any, Any]) -> torch.Tensor:
@@ -37,11 +42,13 @@ def worked() -> float:
 
 
 def optimizers(model: nn.Module, lr: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the blocks, AdamW for everything else."""
+    """Muon for the matrices inside the blocks, AdamW for everything else; and for all where there
+    is no bfloat16, in which Muon makes its steps."""
     matrices, rest = [], []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             inside = (".layer" in name or ".resblocks." in name) and parameter.ndim == 2
+            inside = inside and computes_in_half()
             (matrices if inside else rest).append(parameter)
     found: list[torch.optim.Optimizer] = []
     if matrices:

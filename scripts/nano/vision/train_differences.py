@@ -51,8 +51,8 @@ def prefix_of(model: Blip2ForConditionalGeneration, seen: torch.Tensor) -> torch
     return model.language_projection(said)
 
 
-def weighted_loss(model, seen: torch.Tensor, tokens: torch.Tensor, weight: torch.Tensor):
-    """Next-token loss, each row's tokens weighted: ``weight`` float32 (n,)."""
+def loss_of(model, seen: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """Sum of the next-token losses, and of how many tokens it is."""
     prefix = prefix_of(model, seen)
     words = model.get_input_embeddings()(tokens)
     pad = model.config.text_config.pad_token_id
@@ -61,9 +61,9 @@ def weighted_loss(model, seen: torch.Tensor, tokens: torch.Tensor, weight: torch
         inputs_embeds=torch.cat([prefix, words.to(prefix.dtype)], 1), attention_mask=mask
     )
     logits = out.logits[:, prefix.shape[1] : -1].float()
-    each = F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
-    weights = weight[:, None] * (tokens[:, 1:] != pad)
-    return (each.view_as(weights) * weights).sum() / weights.sum()
+    wanted = tokens[:, 1:].flatten()
+    total = F.cross_entropy(logits.flatten(0, 1), wanted, ignore_index=pad, reduction="sum")
+    return total, int((wanted != pad).sum())
 
 
 @torch.no_grad()
@@ -159,20 +159,21 @@ def train(options, model, processor, source: Source, report) -> None:
     run = Run(model, options.out / "work" / "blip2.pt", options.lr, options.minutes)
     rng = np.random.default_rng((options.seed, run.steps))
     captions = round(options.batch * options.captions)
-    weight = torch.ones(options.batch, device=DEVICE)
-    weight[captions:] = DIFFERENCE_WEIGHT
     for _ in timed_steps(run):
         chosen = np.sort(rng.choice(count, captions, False))
-        texts = [caption(pool.scene(int(i))) for i in chosen]
-        seen = [torch.from_numpy(in_pool[chosen]).float()]
-        for _ in range(options.batch - captions):
-            features, words = source.lesson(rng)
-            seen.append(features)
-            texts.append(words)
-        with half_precision():
-            tokens = tokens_of(texts, processor.tokenizer)
-            loss = weighted_loss(model, torch.cat(seen).to(DEVICE), tokens, weight)
-        run.step(loss)
+        told = [caption(pool.scene(int(i))) for i in chosen]
+        lessons = [source.lesson(rng) for _ in range(options.batch - captions)]
+        total, weights = torch.zeros((), device=DEVICE), 0.0
+        # apart, because captions are four times as long and would pad the differences to that
+        for seen, texts, weight in (
+            (torch.from_numpy(in_pool[chosen]).float(), told, 1.0),
+            (torch.cat([seen for seen, _ in lessons]), [w for _, w in lessons], DIFFERENCE_WEIGHT),
+        ):
+            with half_precision():
+                tokens = tokens_of(texts, processor.tokenizer)
+                loss, number = loss_of(model, seen.to(DEVICE), tokens)
+            total, weights = total + weight * loss, weights + weight * number
+        run.step(total / weights)
         if run.steps % 400 == 0:
             print(run.steps, report(0.1), flush=True)
 

@@ -16,7 +16,7 @@ import torch
 
 from scripts.nano.vision.differences import Singles, tail_of
 from scripts.nano.vision.features import features_of
-from scripts.nano.vision.image_lessons import Prompts, several_loss, shown
+from scripts.nano.vision.image_lessons import Prompts, several_loss, shown, truths_of
 from scripts.nano.vision.llava_lessons import Lessons, lesson_loss
 from scripts.nano.vision.loop import DEVICE, Run, half_precision, save_half, timed_steps
 from scripts.nano.vision.pool import open_pool
@@ -24,17 +24,15 @@ from scripts.nano.vision.train_llava import LastTokens, answers, from_finished, 
 
 TESTED = 512
 """Pictures at the end of the pool, never trained on."""
-ROWS = {1: 16, 2: 8, 3: 6}
+ROWS = {1: 16, 2: 8}
 """Lessons a batch, by pictures a side."""
 REPLAY_EVERY, REPLAYED = 3, 8
 """A batch of the old lessons after so many new ones, of so many pictures."""
 
 
 def pictures_a_side(done: float, rng: np.random.Generator) -> int:
-    """One at first; two and three from the middle of the run on."""
-    if done < 0.4 or rng.random() < 0.2:
-        return 1
-    return 2 if done < 0.7 or rng.random() < 0.3 else 3
+    """One at first; mostly two from the middle of the run on."""
+    return 1 if done < 0.5 or rng.random() < 0.25 else 2
 
 
 @torch.no_grad()
@@ -42,10 +40,10 @@ def named(model, features, singles: Singles, tokenizer, count: int, n: int) -> l
     """Of ``n`` unseen lessons: share of true phrases that a greedy answer names, and share of its
     phrases that are true."""
     model.eval()
-    rng, prompts = np.random.default_rng(5), Prompts(tokenizer)
+    rng, prompts, truths = np.random.default_rng(5), Prompts(tokenizer), truths_of(singles.pool)
     hits = said = wanted = 0
     for _ in range(n):
-        lesson = shown(singles, count, rng)
+        lesson = shown(singles, truths, count, rng)
         ids = torch.tensor([prompts.prompt(count, count)], device=DEVICE)
         seen = torch.from_numpy(features[np.concatenate([lesson.a, lesson.b])]).float().to(DEVICE)
         pictures = model.model.multi_modal_projector(seen)
@@ -83,19 +81,19 @@ def main() -> None:
     n = len(features)
     singles, unseen = Singles(pool, n - TESTED), Singles(tail_of(pool, n, TESTED), TESTED)
     old = Lessons(pool, features, processor.tokenizer, options.seed, options.questions)
-    prompts = Prompts(processor.tokenizer)
+    prompts, truths = Prompts(processor.tokenizer), truths_of(pool)
     run = Run(model, work / "llava.pt", options.lr, options.minutes)
     rng = np.random.default_rng((options.seed, run.steps))
 
     def report(lessons: int) -> dict:
-        tokenizer = processor.tokenizer
+        tokenizer, asked = processor.tokenizer, np.arange(n - min(TESTED, 10 * lessons), n)
         found = {
             f"{k} a side: named, true": named(
                 model, features[n - TESTED :], unseen, tokenizer, k, lessons
             )
             for k in ROWS
         }
-        return found | {"answers": answers(model, processor, pool, np.arange(n - TESTED, n), 1)}
+        return found | {"answers": answers(model, processor, pool, asked, 1)}
 
     for _ in timed_steps(run):
         if run.steps % REPLAY_EVERY == REPLAY_EVERY - 1:
@@ -104,12 +102,12 @@ def main() -> None:
                 loss = lesson_loss(model, old, old.batch(chosen))
         else:
             count = pictures_a_side(run.seconds / run.limit, rng)
-            lessons = [shown(singles, count, rng) for _ in range(ROWS[count])]
+            lessons = [shown(singles, truths, count, rng) for _ in range(ROWS[count])]
             with half_precision():
                 loss = several_loss(model, features, lessons, prompts)
         run.step(loss)
-        if run.steps % 300 == 0:
-            print(run.steps, report(20), flush=True)
+        if run.steps % 400 == 0:
+            print(run.steps, report(10), flush=True)
     result = {"steps": run.steps, "seconds": run.seconds} | report(100)
     save_half(model, processor, options.out)
     (work / "llava.json").write_text(json.dumps(result, indent=1))
