@@ -43,8 +43,7 @@ def missing(specs: Sequence[ModelSpec], weights: Path | None, profile: str = "")
     named = [root for root in weights_roots(weights) if root != BUNDLED]
     wanted = profile or " ".join(spec.name for spec in specs if spec.repo)
     if named:
-        folders = ", ".join(str(named[0] / (spec.folder or spec.name)) for spec in specs)
-        place = f"looked for {folders}"
+        place = f"looked for {', '.join(_looked_for(spec, named[0]) for spec in specs)}"
     else:
         place = "no folder of weights is named: use --weights DIR, or set VISDIFF_WEIGHTS"
     where = f" (profile {profile})" if profile else ""
@@ -52,3 +51,11 @@ def missing(specs: Sequence[ModelSpec], weights: Path | None, profile: str = "")
     return WeightsError(
         f"the weights of {names} are missing{where}; {place}{fetch if wanted else ''}"
     )
+
+
+def _looked_for(spec: ModelSpec, root: Path) -> str:
+    """The model's folder; where some of its files are there, those that are not."""
+    folder = root / (spec.folder or spec.name)
+    absent = [name for name in spec.files if not (folder / name).exists()]
+    there = folder.is_dir() and len(absent) < len(spec.files)
+    return f"{folder}, which lacks {', '.join(absent)}" if there and absent else str(folder)

@@ -76,6 +76,18 @@ def _problems(spec: ModelSpec, folder: Path, names: list[str]) -> Iterator[str]:
         expected = spec.files.get(name, "").removeprefix("sha256:")
         if expected and sha256(folder / name) != expected:
             yield f"{folder / name} is corrupt, or another version (its sha256 is not {expected})"
+    if spec.backend == "llama_vision":
+        yield from _pair_problems(spec, folder)
+
+
+def _pair_problems(spec: ModelSpec, folder: Path) -> Iterator[str]:
+    """A vision model's GGUF and mmproj are two, and by their headers of one model."""
+    from visdiff_local.models.backends.llama import mmproj
+
+    try:
+        mmproj.pair(spec, folder)
+    except WeightsError as error:
+        yield str(error).removeprefix(f"{spec.name}: ")
 
 
 def _format_problems(path: Path) -> Iterator[str]:

@@ -47,7 +47,7 @@ def test_a_missing_mmproj_says_what_to_do(copied: Path) -> None:
     (copied / "mmproj.gguf").unlink()
     with pytest.raises(WeightsError, match=r"mmproj.gguf is missing; type: visdiff-local models"):
         mmproj.pair(vision_gguf.spec(), copied)
-    with pytest.raises(WeightsError, match=r"no mmproj among its GGUF files \(model.gguf\)"):
+    with pytest.raises(WeightsError, match=r"none of its GGUF files \(model.gguf\) is an mmproj"):
         mmproj.pair(vision_gguf.spec(files={}), copied)
 
 

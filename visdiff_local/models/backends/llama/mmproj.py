@@ -105,9 +105,9 @@ def _mmproj(spec: ModelSpec, folder: Path, headers: Mapping[Path, Header]) -> Pa
     if not found:
         names = ", ".join(path.name for path in headers) or "none"
         raise WeightsError(
-            f"{spec.name}: no mmproj among its GGUF files ({names}), and without one it sees no "
-            f"pictures; put the mmproj that was published with the model into {folder} and name it "
-            "under files in models.toml, or use it as language model alone "
+            f"{spec.name}: none of its GGUF files ({names}) is an mmproj, and without one it sees "
+            f"no pictures; put the mmproj that was published with the model into {folder} and "
+            "name it under files in models.toml, or use it as language model alone "
             '(backend = "llama_cpp")'
         )
     return found[0]
