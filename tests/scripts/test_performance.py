@@ -37,6 +37,11 @@ def test_embedding() -> None:
     assert last_line("embed_pipeline", *sizes).startswith("ratio ")
 
 
+def test_a_gguf_vision_model_against_transformers() -> None:
+    sizes = ("--images", 3, "--hypotheses", 2, "--asked", 5)
+    assert last_line("gguf_vision", *sizes).startswith("memory grew by ")
+
+
 def test_a_warm_run() -> None:
     assert "s for the warm run" in last_line("warm_run", "--images", 25, "--repeats", 1)
 
