@@ -10,6 +10,7 @@ from visdiff_local.images.table import ImageTable
 from visdiff_local.results import comparison, scores
 from visdiff_local.results import folder as run_folder
 from visdiff_local.results.report import write_report
+from visdiff_local.results.report.comparison import pictured
 from visdiff_local.store import Store
 from visdiff_local.system import run_folders
 from visdiff_local.system.files import write_whole
@@ -61,15 +62,14 @@ def thumbnails(
     store: Store,
     progress: Progress,
 ) -> dict[str, bytes]:
-    """JPEGs by image id of what is shown of the confirmed texts, here and in the parts."""
+    """JPEGs by image id of what the report shows, and the parts of what is confirmed in them."""
     return run_folder.thumbnails_of(_shown(found, images, refs), store, progress)
 
 
 def _shown(
     found: ComparisonResult, images: ImageTable, refs: Sequence[ImageRef]
 ) -> Iterator[Example]:
-    for text in found.confirmed:
-        yield from (*text.examples, *text.others, *text.against)
+    yield from pictured(found)
     by_id = {ref.id: ref for ref in refs}
     for part in [part for part in found.comparisons if part.confirmed][:PICTURED]:
         for example in parts.shown(found, images, part.name):

@@ -1,7 +1,7 @@
 """The report of a comparison: many sets on one page, drawn from ``comparison.json`` alone."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -15,6 +15,9 @@ from visdiff_local.types.comparison import ComparisonResult, InGroup, PartSummar
 
 SHOWN = 60
 """Texts of the page; the rest stands in comparison.json."""
+PICTURED = 40
+"""Texts with pictures: of those that are not confirmed ``FEW`` of each kind."""
+FEW = 3
 COLUMNS = 40
 """Groups of the table of texts by group, those with something confirmed first."""
 PANELS = 60
@@ -63,8 +66,7 @@ def render(found: ComparisonResult, pictures: Pictures | None, *, names: bool = 
     """
     style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704  our own file
     columns = _columns(found)
-    order = {"confirmed": 0, "unsupported": 1, "suggestive": 2, "rejected": 3}
-    texts = sorted(found.texts, key=lambda text: (order[text.verdict], -_varies(text)))[:SHOWN]
+    texts = ranked(found)[:SHOWN]
     rows = [_row(n, text, columns, found, pictures) for n, text in enumerate(texts, start=1)]
     numbers = {row.text.text: row.number for row in rows}
     return (
@@ -93,6 +95,20 @@ def render(found: ComparisonResult, pictures: Pictures | None, *, names: bool = 
     )  # fmt: skip
 
 
+def ranked(found: ComparisonResult) -> list[Text]:
+    """The confirmed first, then what varies most between the parts."""
+    order = {"confirmed": 0, "unsupported": 1, "suggestive": 2, "rejected": 3}
+    return sorted(found.texts, key=lambda text: (order[text.verdict], -_varies(text)))
+
+
+def pictured(found: ComparisonResult) -> Iterator[Example]:
+    """The images that the page shows."""
+    for text in ranked(found)[:PICTURED]:
+        many = None if text.verdict == "confirmed" else FEW
+        for some in (text.examples, text.others, text.against):
+            yield from some[:many]
+
+
 def _columns(found: ComparisonResult) -> list[str]:
     """Names of the parts that have a column, in order."""
     if len(found.comparisons) <= COLUMNS:
@@ -113,14 +129,14 @@ def _row(
     plot = None if text.trend is None else trend_plot(text.trend)
     change = None if text.trend is None else text.trend.change
     groups: tuple[Group, ...] = ()
-    if pictures is not None and text.verdict == "confirmed":
-        where = text.direction
+    if pictures is not None and number <= PICTURED:
+        where, many = text.direction, None if text.verdict == "confirmed" else FEW
         groups = (
-            Group(f"Shows most, of {where}", _figures(text.examples, pictures)),
-            Group("Shows least, of what it is compared with", _figures(text.others, pictures)),
+            Group(f"{where} where it shows most", _figures(text.examples[:many], pictures)),
+            Group("The others, where it shows least", _figures(text.others[:many], pictures)),
             Group(
-                "Against it: in turns of the others the most, of its own the least",
-                _figures(text.against, pictures),
+                f"Against it: high in the others, low in {where}",
+                _figures(text.against[:many], pictures),
             ),
         )
     step = None if change is None or text.redundant else words.step(change)

@@ -3,6 +3,8 @@
 from visdiff_local.results.report.words import count
 from visdiff_local.types.comparison import Change, ComparisonResult, PartSummary, Text
 
+NAMED = 2
+"""Groups that a headline names; more are counted."""
 KINDS = {
     "groups": "each group against the rest",
     "each": "class by class",
@@ -14,25 +16,31 @@ KINDS = {
 
 
 def headline(found: ComparisonResult) -> str:
-    """The answer in a few words."""
+    """The answer in a few words; what is little enough is named."""
     if found.conclusion != "differences found":
         return f"{found.conclusion.capitalize()}: {KINDS[found.kind]}"
-    column, held = found.columns[0], len(found.confirmed)
+    column, held = found.columns[0], found.confirmed
+    first = f"“{held[0].text}”"
     compared = [part for part in found.comparisons if part.name in found.groups]
-    some = sum(bool(part.confirmed) for part in compared)
-    if found.kind == "groups" and some:
-        return f"{some} of {len(compared)} by {column} stand{'s' if some == 1 else ''} out"
-    if found.kind == "each" and some:
-        return f"{some} of {len(compared)} by {column} changed"
+    some = [part.name for part in compared if part.confirmed]
+    if found.kind in ("groups", "each") and some:
+        verb = "changed" if found.kind == "each" else "stand out"
+        if len(some) <= NAMED:
+            one = found.kind == "groups" and len(some) == 1
+            return f"{' and '.join(some)} {'stands out' if one else verb}"
+        return f"{len(some)} of {len(compared)} {verb}, by {column}"
     if found.kind == "each":
         return f"A change across {column}, and in no single one"
+    if found.kind == "trend" and len(held) == 1:
+        return f"{first} {leaning(found, held[0])}"
     if found.kind == "trend":
-        verb = "rises or falls" if held == 1 else "rise or fall"
-        return f"{count(held, 'text')} {verb} over {column}"
+        return f"{len(held)} texts rise or fall over {column}"
     if found.kind == "score":
-        return f"{count(held, 'text')} {'goes' if held == 1 else 'go'} with {column}"
+        others = f" and {count(len(held) - 1, 'other text')}" if len(held) > 1 else ""
+        return f"{first}{others} go{'es' if len(held) == 1 else ''} with {column}"
     if found.kind == "errors":
-        return f"What {found.columns[1]} fails on: {count(held, 'text')}"
+        others = f", and {count(len(held) - 1, 'other text')}" if len(held) > 1 else ""
+        return f"What {found.columns[1]} fails on: {first}{others}"
     return f"{found.columns[1]} and {found.columns[2]} fail on different images"
 
 
@@ -76,6 +84,6 @@ def step(change: Change) -> str:
     if (change.earliest, change.latest) == (change.before, change.after):
         return f"if in one step, it {way} between {change.before} and {change.after}"
     return (
-        f"if in one step, it {way} after {change.earliest} and before or at {change.latest}, most "
+        f"if in one step, it {way} somewhere between {change.earliest} and {change.latest}, most "
         f"likely between {change.before} and {change.after}"
     )
