@@ -39,12 +39,14 @@ def described(
         texts, scores, tested, table, plan, clusters, explore, config, roles
     )
     first = plan.parts[0]
-    mixed = class_mix(plan, first, tested[0].p_value, scores, table, clusters, explore, config)
+    p = tested[0].p_value
+    mixed = class_mix(texts, plan, first, p, scores, table, clusters, explore, config)
     found = []
     for row, text in enumerate(texts):
         where = _telling(row, tested, verdicts)
         one, part = tested[where], plan.parts[min(where, len(plan.parts) - 1)]
-        plain, to_a = mixed.get(row, (None, bool(one.leans_to_a[row])))
+        mix = None if verdicts[where][row] == "confirmed" else mixed.get(row)
+        plain, to_a = mix or (None, bool(one.leans_to_a[row]))
         leaning = part.names[0 if to_a else 1]
         by_group = {}
         if plan.order is None:
@@ -52,8 +54,8 @@ def described(
                 each.name: _in_group(row, other, verdict[row], scores, each.a & ~explore)
                 for each, other, verdict in zip(plan.parts, tested, verdicts, strict=True)
             }
-        shown = _evidence(row, one, scores, table, part, explore)
-        own, others = (shown.a, shown.b) if one.leans_to_a[row] else (shown.b, shown.a)
+        shown = _evidence(row, to_a, scores, table, part, explore)
+        own, others = (shown.a, shown.b) if to_a else (shown.b, shown.a)
         found.append(
             Text(
                 text=text,
@@ -66,7 +68,7 @@ def described(
                 redundant=(where, row) in follows,
                 follows_from=texts[follows[where, row]] if (where, row) in follows else None,
                 auroc_plain=plain,
-                class_mix=row in mixed,
+                class_mix=mix is not None,
                 by_group=by_group,
                 trend=None
                 if plan.order is None
@@ -232,12 +234,12 @@ def _trend(
 
 
 def _evidence(
-    row: int, one: Tested, scores: FloatArray, table: Table, part: Part, explore: BoolArray
+    row: int, to_a: bool, scores: FloatArray, table: Table, part: Part, explore: BoolArray
 ) -> Evidence:
     """The images for and against a text, of the two sides of the part where it tells most."""
     places = [np.flatnonzero(side & ~explore) for side in (part.a, part.b)]
     if not all(map(len, places)):
         return Evidence()
     images = Images.of(*([table.refs[i] for i in side] for side in places))
-    direction: Direction = "a" if one.leans_to_a[row] else "b"
+    direction: Direction = "a" if to_a else "b"
     return evidence(scores[row, np.concatenate(places)], images, direction)
