@@ -66,33 +66,6 @@ def test_a_class_that_changed_is_named_and_the_others_are_not(tmp_path: Path) ->
     assert red["part"] == "cat", "not all classes together"
 
 
-def failing(folder: Path) -> Path:
-    """Right on nine of ten, but on two of ten that are red; cats are red more often."""
-    rows = []
-    for label, reds in (("cat", 40), ("dog", 40)):
-        for i in range(80):
-            red = i < reds
-            wrong = i % 10 < (8 if red else 1)
-            other = "dog" if label == "cat" else "cat"
-            rows.append(
-                (
-                    "red" if red else ("blue", "green")[i % 2],
-                    {"label": label, "model": other if wrong else label},
-                )
-            )
-    return table(folder, rows)
-
-
-def test_what_a_model_fails_on_is_found_with_its_accuracy(tmp_path: Path) -> None:
-    content = compare(failing(tmp_path), "--errors", "label,model")
-    assert confirmed(content)["a red square"] == "wrong"
-    (red,) = [t for t in content["texts"] if t["text"] == "a red square"]
-    (accuracy,) = red["accuracy"]
-    assert accuracy["with_text"] == pytest.approx(0.2, abs=0.15)
-    assert accuracy["without"] == pytest.approx(0.9, abs=0.1)
-    assert accuracy["with_ci"][0] < accuracy["with_text"] < accuracy["with_ci"][1]
-
-
 def test_what_goes_with_a_score_is_found(tmp_path: Path) -> None:
     rows = [
         (colour := ("red", "blue", "green")[i % 3], {"score": f"{(colour == 'red') + i / 1000}"})
@@ -127,20 +100,6 @@ def test_what_cannot_be_compared_says_what_to_type(
     assert wanted in capsys.readouterr().err
 
 
-def test_what_is_of_the_class_mix_alone_is_marked_and_not_confirmed(tmp_path: Path) -> None:
-    """Reds are failed as often as the rest of their class; of cats, most are red and failed."""
-    rows = [
-        ("red" if i < reds else ("blue", "green")[i % 2], {"label": label, "model": said})
-        for label, reds, wrong in (("cat", 72, 7), ("dog", 8, 1))
-        for i in range(80)
-        for said in ["bird" if i % 10 < wrong else label]
-    ]
-    content = compare(table(tmp_path, rows), "--errors", "label,model", "--text", "a red square")
-    (red,) = content["texts"]
-    assert (red["class_mix"], red["verdict"], red["direction"]) == (True, "rejected", "wrong")
-    assert red["auroc_plain"] > 0.7
-
-
 def test_a_trend_is_drawn_with_its_band_in_the_order_of_the_numbers(tmp_path: Path) -> None:
     rows = [
         ("red" if i % 12 < month else ("blue", "green")[i % 2], {"month": f"month {month + 1}"})
@@ -154,24 +113,6 @@ def test_a_trend_is_drawn_with_its_band_in_the_order_of_the_numbers(tmp_path: Pa
     for label, (low, high) in trend["bands"].items():
         assert low <= trend["means"][label] <= high
     assert 'class="track-band"' in (tmp_path / "out" / "report.html").read_text()
-
-
-def test_classes_of_one_image_each_say_to_name_coarser_ones(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A thousand classes with an image each, as ImageNet's examples are."""
-    rows = [
-        (
-            "red" if i % 2 else "blue",
-            {"label": f"c{i}", "model": f"c{i}" if i % 2 else "c", "kind": "animal"},
-        )
-        for i in range(60)
-    ]
-    source = table(tmp_path, rows)
-    assert refused(source, "--errors", "label,model") == 2
-    assert "--within COLUMN" in capsys.readouterr().err
-    content = compare(source, "--errors", "label,model", "--within", "kind")
-    assert confirmed(content)["a blue square"] == "wrong"
 
 
 @pytest.mark.parametrize("ranker", ["vqa", "caption-qa", "clip+vqa"])
@@ -267,27 +208,6 @@ def test_some_rows_propose_and_all_others_test(
     assert content["explore"] == 18
     assert refused(source, "--by", "camera", "--propose-on", "day != '9'") == 2
     assert "none is left to test on" in capsys.readouterr().err
-
-
-def test_an_image_without_a_label_or_a_prediction_is_neither_right_nor_wrong(
-    tmp_path: Path,
-) -> None:
-    rows = [
-        ("red" if i % 2 else "blue", {"label": label, "m1": one, "m2": other})
-        for i in range(80)
-        for label, one, other in [
-            ("", "", "dog") if i % 5 == 0
-            else ("cat", "", "cat") if i % 5 == 1
-            else ("cat", "dog" if i % 2 else "cat", "cat" if i % 2 else "dog")
-        ]
-    ]  # fmt: skip
-    content = compare(table(tmp_path, rows), "--models", "label,m1,m2", "--text", "a red square")
-    (part,) = content["comparisons"]
-    assert (part["n_a"], part["n_b"]) == (24, 24)
-    (red,) = [t for t in content["texts"] if t["text"] == "a red square"]
-    counts = {one["images_with"] + one["images_without"] for one in red["accuracy"]}
-    assert counts == {48}
-    assert "32 images have no value in label, m1, m2" in " ".join(content["warnings"])
 
 
 def test_a_score_with_gaps_and_one_that_is_mostly_one_value(tmp_path: Path) -> None:

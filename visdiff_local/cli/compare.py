@@ -126,8 +126,8 @@ def _show(found: "ComparisonResult", folder: Path | None) -> None:
         shown.add_row(
             printable(text.text, lines=False),
             printable(_where(text, found), lines=False),
-            f"{text.auroc:.2f}",
-            "<1e-9" if q < 1e-9 else f"{q:.1g}",
+            f"{text.auroc if text.auroc_plain is None else text.auroc_plain:.2f}",
+            "–" if text.class_mix else "<1e-9" if q < 1e-9 else f"{q:.1g}",
             _verdict(text),
             style="" if text.verdict == "confirmed" else "dim",
         )
