@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from visdiff_local.errors import InputError
-from visdiff_local.images import FOLDER, Cell, Column, Covariates, ImageSet, read_set
+from visdiff_local.images import FOLDER, Cell, Column, Covariates, ImageSet, Memory, read_set
 from visdiff_local.measure import measure
+from visdiff_local.types import ImageRef
 
 CELLS = st.one_of(
     st.none(), st.text("ab 1", max_size=3), st.integers(-2, 2), st.sampled_from([0.5, 1.0])
@@ -33,7 +34,7 @@ def test_a_column_gives_back_its_cells_and_keeps_only_what_is_taken(
 
 def test_a_column_answers_by_image_id_and_its_labels_are_text() -> None:
     columns = {"day": Column.of([1, 1.0, "1", None]), "x": Column.of(["a", "a", "b", ""])}
-    known = Covariates(("i", "j", "k", "l"), columns)
+    known = Covariates(tuple(ImageRef(id_, Memory(b"")) for id_ in "ijkl"), columns)
     assert known.column("day") == {"i": 1, "j": 1.0, "k": "1", "l": None}
     assert known.labels("day") == {"i": "1", "j": "1", "k": "1"}
     assert known.groups("x") == {"a": ("i", "j"), "b": ("k",)}
@@ -41,7 +42,7 @@ def test_a_column_answers_by_image_id_and_its_labels_are_text() -> None:
     with pytest.raises(InputError, match=r"no column is called 'dya'; did you mean 'day'\?"):
         known.column("dya")
     with pytest.raises(ValueError, match="no ids yet"):
-        Covariates(("", ""), {"x": Column.of([1, 2])}).column("x")
+        Covariates((ImageRef("", Memory(b"")),) * 2, {"x": Column.of([1, 2])}).column("x")
 
 
 def test_a_folder_knows_which_folder_an_image_lies_in(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A listing in columns is the sequence of the images that it was made of."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visdiff_local.images.listing import Listing
+from visdiff_local.images.listing import Listing, joined, ranks
 from visdiff_local.images.locators import File, Memory
 from visdiff_local.store.asking import ids_of
-from visdiff_local.types import ImageRef
+from visdiff_local.types import ImageRef, Window
 
 
 def refs(names: list[str]) -> list[ImageRef]:
@@ -57,15 +58,48 @@ def test_places_outside_are_refused() -> None:
             listing[place]
 
 
+def test_captions_windows_and_images_of_all_kinds_are_kept() -> None:
+    first, second, third = refs(["a", "b", "c"])
+    window = Window(0.0, 4095.0)
+    mixed = [
+        replace(first, caption="a caption"),
+        replace(second, window=window),
+        replace(third, at=Memory(b"x")),
+        replace(third, at=File(Path("/photos/c.tif"), "frame 3")),
+    ]
+    listing = Listing.of(mixed)
+    assert list(listing) == mixed
+    assert list(listing.take(np.array([3, 1]))) == [mixed[3], mixed[1]]
+    assert list(joined([listing, Listing.of([first])])) == [*mixed, first]
+    assert listing == mixed
+    assert listing != mixed[:3]
+    unread = [replace(ref, id="") for ref in mixed]
+    assert list(Listing.of(unread)) == unread
+
+
 def test_what_has_no_place_in_the_columns_is_refused() -> None:
     (plain,) = refs(["a"])
-    for odd in (
-        ImageRef("", plain.at),
-        ImageRef(plain.id, Memory(b"x")),
-        ImageRef(plain.id, plain.at, "a caption"),
-    ):
-        with pytest.raises(ValueError, match="no plain"):
-            Listing.of([odd])
+    windows = [replace(plain, window=Window(0.0, high)) for high in (1.0, 2.0)]
+    for odd in (windows, [plain, replace(plain, id="")], [replace(plain, id="abc")]):
+        with pytest.raises(ValueError, match=r"have no columns|non-hexadecimal"):
+            Listing.of(odd)
+    assert list(joined([Listing.of(windows[:1]), Listing.of(windows[1:])])) == windows
+
+
+@given(st.lists(st.lists(st.sampled_from(range(6))), min_size=1))
+def test_ranks_are_those_of_the_sorted_ids(groups: list[list[int]]) -> None:
+    # Ids that begin alike too: labels of eight bytes do not tell them apart.
+    ids = sorted(hashlib.sha256(bytes([i])).hexdigest() for i in range(4))
+    ids = sorted([*ids, ids[0][:-2] + "00", ids[0][:16] + "f" * 48])
+    listed = [[ImageRef(ids[i], Memory(b"")) for i in group] for group in groups]
+    there = sorted({i for group in groups for i in group})
+    expected = [[there.index(i) for i in group] for group in groups]
+    columns = [Listing.of(group) for group in listed]
+    names = [[ids[i] for i in group] for group in groups]
+    for given_ in (listed, columns, names):
+        assert [rank.tolist() for rank in ranks(*given_)] == expected
+    odd = [[ImageRef(f"id {i}", Memory(b"")) for i in group] for group in groups]
+    assert [rank.tolist() for rank in ranks(*odd)] == expected
 
 
 def test_it_takes_a_small_part_of_the_memory_of_objects() -> None:

@@ -58,7 +58,8 @@ def test_near_groups_find_scaled_and_recompressed_copies_and_nothing_else(tmp_pa
             image.resize((96, 96)).save(tmp_path / "a" / f"{number}-copy.jpg", quality=70)
     found = read(ImageSet.from_folder(tmp_path / "a"))
     names = {ref.id: Path(ref.name).stem.split("-")[0] for ref in found.images.images}
-    groups = near_groups({id_: facts.phash for id_, facts in found.facts.items()})
+    hashes = zip(found.images.images, found.facts.phash.tolist(), strict=True)
+    groups = near_groups({ref.id: phash for ref, phash in hashes})
     assert sorted(sorted({names[id_] for id_ in group}) for group in groups) == [
         ["0"],
         ["1"],

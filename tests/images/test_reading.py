@@ -94,7 +94,7 @@ def test_facts_are_those_of_the_file(tmp_path: Path) -> None:
     exif[0x0112] = 6
     (tmp_path / "x.jpg").write_bytes(encoded(picture(0, (40, 30)), "JPEG", exif=exif))
     found = read(ImageSet.from_folder(tmp_path))
-    (facts,) = found.facts.values()
+    (facts,) = found.facts
     assert (facts.width, facts.height, facts.format) == (30, 40, "JPEG")
     assert 0 <= facts.phash < 2**64
     assert len(facts.values) > 5

@@ -12,6 +12,7 @@ from visdiff_local.comparisons.redundancy import redundant
 from visdiff_local.comparisons.table import BoolArray, Labels, Table
 from visdiff_local.comparisons.testing import Tested
 from visdiff_local.config import RunConfig
+from visdiff_local.images.listing import taken
 from visdiff_local.pipeline import support
 from visdiff_local.pipeline.evidence import evidence
 from visdiff_local.pipeline.models import RunModels
@@ -158,7 +159,7 @@ def _support(
     if not len(rows):
         return [], 0.0
     a, b = np.flatnonzero(part.a & ~explore), np.flatnonzero(part.b & ~explore)
-    images = Images.of([table.refs[i] for i in a], [table.refs[i] for i in b])
+    images = Images.of(taken(table.refs, a), taken(table.refs, b))
     directions: list[Direction] = ["a" if one.leans_to_a[row] else "b" for row in rows]
     asked = [
         Hypothesis(texts[row], direction, Provenance("comparison", 0))

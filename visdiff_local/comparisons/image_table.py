@@ -43,8 +43,7 @@ def image_table(
         "reason": [None if label is not None else "no value" for label in plan.group],
         "side": _sides(plan),
     }
-    measured = np.array([table.facts[ref.id].values for ref in refs], np.float64)
-    attributes = {name: measured[:, i] for i, name in enumerate(ATTRIBUTES)}
+    attributes = {name: table.facts.values[:, i] for i, name in enumerate(ATTRIBUTES)}
     columns = tuple(
         TextScores(text, per_image.kind(config.ranker), row)
         for text, row in zip(texts, scores, strict=True)

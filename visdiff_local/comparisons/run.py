@@ -24,6 +24,7 @@ from visdiff_local.comparisons.testing import along_order, in_part, with_q
 from visdiff_local.config import RunConfig
 from visdiff_local.errors import UsageError
 from visdiff_local.images import ImageSet
+from visdiff_local.images.listing import taken
 from visdiff_local.images.table import ImageTable
 from visdiff_local.models.domain import outside as share_outside
 from visdiff_local.models.pool import ModelPool
@@ -129,7 +130,7 @@ def _scores(
     values = np.full((len(texts), len(table.refs)), np.nan, np.float32)
     at = np.arange(len(explore)) if config.ranker == "clip" else np.flatnonzero(~explore)
     if texts and len(at):
-        refs = tuple(table.refs[i] for i in at)
+        refs = taken(table.refs, at)
         values[:, at] = _scored(texts, refs, config, roles, rng)
     return values
 
@@ -141,7 +142,7 @@ def _scored(
     roles: RunModels,
     rng: np.random.Generator,
 ) -> FloatArray:
-    images = Images(tuple(refs), np.arange(len(refs)) < 1)
+    images = Images(refs, np.arange(len(refs)) < 1)
     asked = [Hypothesis(text, "a", Provenance("comparison", 0)) for text in texts]
     return rank.scores(asked, Fold(images, images), config, roles, rng).values
 

@@ -2,16 +2,21 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from visdiff_local.config import RunConfig, share_of
 from visdiff_local.errors import InputError
-from visdiff_local.images import Chosen, Facts, ImageSet, matching
+from visdiff_local.images import Chosen, FactColumns, ImageSet, matching
+from visdiff_local.images.covariates import Labels as Coded
+from visdiff_local.images.facts import joined
+from visdiff_local.images.listing import ids_of, ranks, taken
+from visdiff_local.images.listing import joined as all_of
 from visdiff_local.images.near import Forest
 from visdiff_local.images.reading import read_sets
-from visdiff_local.measure import Measurement, measure, near_duplicates
+from visdiff_local.measure import Measurements, measure, near_duplicates
 from visdiff_local.pipeline.grouping import Column, Grouping, labels_of
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.read import MEASURE_VERSION, Sets
@@ -21,19 +26,20 @@ BoolArray = npt.NDArray[np.bool_]
 Labels = list[str | None]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Table:
     """N images with content ids. ``sides``: the one table, or the rows of A, then those of B."""
 
     sides: tuple[ImageSet, ...]
-    facts: dict[str, Facts]
+    facts: FactColumns
+    """In the images' order."""
     near: tuple[tuple[str, ...], ...]
     window: Chosen | None = None
     """Through which deep pixels are seen, on all sides; None where all have 8 bits."""
 
-    @property
-    def refs(self) -> tuple[ImageRef, ...]:
-        return tuple(ref for side in self.sides for ref in side.images)
+    @cached_property
+    def refs(self) -> Sequence[ImageRef]:
+        return all_of([side.images for side in self.sides])
 
     @property
     def side(self) -> npt.NDArray[np.int64]:
@@ -48,9 +54,9 @@ class Table:
         """
         known = [labels_of(side, column) for side in self.sides]
         return [
-            labels.get(ref.id)
-            for side, labels in zip(self.sides, known, strict=True)
-            for ref in side.images
+            None if code < 0 else labels.texts[code]
+            for labels in known
+            for code in labels.codes.tolist()
         ]
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
@@ -84,14 +90,15 @@ class Table:
                 forest.join(("id", first), ("id", other))
         touched = {id_ for group in self.near for id_ in group}
         found: Labels = []
-        for ref, label in zip(self.refs, given, strict=True):
-            if label is not None and ref.id in touched:
-                forest.join(("label", label), ("id", ref.id))
-        for ref, label in zip(self.refs, given, strict=True):
-            if label is None and ref.id not in touched:
+        ids = ids_of(self.refs)
+        for id_, label in zip(ids, given, strict=True):
+            if label is not None and id_ in touched:
+                forest.join(("label", label), ("id", id_))
+        for id_, label in zip(ids, given, strict=True):
+            if label is None and id_ not in touched:
                 found.append(None)
                 continue
-            kind, name = forest.root(("label", label) if label is not None else ("id", ref.id))
+            kind, name = forest.root(("label", label) if label is not None else ("id", id_))
             found.append(f"{kind} {name}")
         return found
 
@@ -104,14 +111,13 @@ class Table:
         strata: Labels | None,
     ) -> Sets:
         """Two of its parts as the sets of an ordinary run."""
-        refs = self.refs
-        chosen = [tuple(refs[i] for i in np.flatnonzero(mask)) for mask in (a, b)]
+        chosen = [taken(self.refs, np.flatnonzero(mask)) for mask in (a, b)]
         grouping = Grouping(
-            clusters=_column(refs, clusters),
-            strata=None if strata is None else _column(refs, strata),
+            clusters=_column(self.refs, clusters, a | b),
+            strata=None if strata is None else _column(self.refs, strata, a | b),
         )
         first, second = (ImageSet(name, some) for name, some in zip(names, chosen, strict=True))
-        return Sets(first, second, self.facts, grouping=grouping)
+        return Sets(first, second, grouping=grouping)
 
 
 def read(sides: Sequence[ImageSet], config: RunConfig, roles: RunModels) -> Table:
@@ -126,11 +132,12 @@ def read(sides: Sequence[ImageSet], config: RunConfig, roles: RunModels) -> Tabl
             progress=roles.progress.advance,
             window=config.window,
         )
-    facts = {id_: fact for one in found for id_, fact in one.facts.items()}
-    refs = tuple({ref.id: ref for one in found for ref in one.images.images}.values())
-    seen = [facts[ref.id] for ref in refs]
-    groups = near_duplicates([Measurement(f.values, f.phash, f.format) for f in seen])
-    near = tuple(tuple(refs[place].id for place in group) for group in groups)
+    facts = joined([one.facts for one in found])
+    rank = np.concatenate(ranks(*(one.images.images for one in found)))
+    first = np.sort(np.unique(rank, return_index=True)[1])  # what is in both sides counts once
+    ids = [id_ for one in found for id_ in ids_of(one.images.images)]
+    groups = near_duplicates(Measurements.of_facts(facts).take(first))
+    near = tuple(tuple(ids[first[place]] for place in group) for group in groups)
     chosen = found[0].window
     roles.window = None if chosen is None else chosen.window
     return Table(tuple(one.images for one in found), facts, near, chosen)
@@ -192,6 +199,9 @@ def halve(
     return explore
 
 
-def _column(refs: Sequence[ImageRef], labels: Labels) -> Column | None:
-    known = {ref.id: label for ref, label in zip(refs, labels, strict=True) if label is not None}
-    return Column(known, known) if known else None
+def _column(refs: Sequence[ImageRef], labels: Labels, chosen: BoolArray) -> Column | None:
+    at = [index for index in np.flatnonzero(chosen).tolist() if labels[index] is not None]
+    texts: dict[str, int] = {}
+    codes = [texts.setdefault(str(labels[index]), len(texts)) for index in at]
+    known = Coded(taken(refs, np.array(at, np.int64)), np.array(codes, np.int32), tuple(texts))
+    return Column(known, known) if at else None

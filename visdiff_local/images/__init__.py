@@ -6,11 +6,11 @@ from visdiff_local.images.decoders.decode import decode, decoded
 from visdiff_local.images.decoders.limits import MAX_PIXELS
 from visdiff_local.images.decoders.pillow import FORMATS
 from visdiff_local.images.decoders.window import Chosen, Levels
+from visdiff_local.images.facts import FactColumns, Facts
 from visdiff_local.images.locators import File, Memory
 from visdiff_local.images.names import shown
 from visdiff_local.images.near import NEAR_DISTANCE, near_groups
 from visdiff_local.images.reading import (
-    Facts,
     FileMemory,
     Measured,
     ReadSet,
@@ -34,6 +34,7 @@ __all__ = [
     "Chosen",
     "Column",
     "Covariates",
+    "FactColumns",
     "Facts",
     "File",
     "FileMemory",

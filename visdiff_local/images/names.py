@@ -16,12 +16,13 @@ def shown(path: Path | str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def natural_key(path: Path | str) -> tuple[tuple[int, int, str], ...]:
+def natural_key(path: Path | str) -> list[str | int]:
     """Sorts img2 before img10; any two different paths have different keys."""
     parts = _DIGITS.split(os.fsdecode(path))
-    key: list[tuple[int, int, str]] = [(1, 0, part) for part in parts]
-    key[1::2] = [(0, int(part), part) for part in parts[1::2]]
-    return tuple(key)
+    key: list[str | int] = parts[:1]  # text, number, its digits, text, …
+    for place in range(1, len(parts), 2):
+        key += (int(parts[place]), parts[place], parts[place + 1])
+    return key
 
 
 def absolute(path: Path) -> Path:

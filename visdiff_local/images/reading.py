@@ -10,43 +10,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from visdiff_local.errors import InputError, UnreadableImageError
-from visdiff_local.images.covariates import Column
 from visdiff_local.images.decoders.decode import is_video, picture
 from visdiff_local.images.decoders.parts import content_id
-from visdiff_local.images.decoders.window import Chosen, Levels, choose
+from visdiff_local.images.decoders.window import Chosen, choose
+from visdiff_local.images.facts import FactColumns, Facts, joined
+from visdiff_local.images.listing import Ids, Listing, ranks, raw_ids
+from visdiff_local.images.located import Located
 from visdiff_local.images.sources.open import ImageSet
 from visdiff_local.system.threads import ahead
-from visdiff_local.types import ImageRef, Locator, Skipped, Stamp, Window
+from visdiff_local.types import Locator, Skipped, Stamp, Window
 
 _REMEMBER_EVERY = 256
 """Files between two writes: what an interrupted run loses at most."""
+_AT_ONCE = 8192
+"""Images that are looked up together."""
 _NAMED_REASONS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of an image by its bytes alone. Width and height as shown, upright."""
-
-    width: int
-    height: int
-    format: str
-    phash: int
-    """Perceptual hash, 64 bits, unsigned."""
-    values: tuple[float, ...]
-    """Measured attributes, in the order that the measuring function documents."""
-    frames: int = 1
-    """Pictures in the file: pages, frames of an animation, slices."""
-    bands: int = 3
-    """Of a pixel as stored."""
-    levels: Levels | None = None
-    """How the values of deep pixels are spread; nothing is measured on them until a window is
-    known, and ``values`` is empty then."""
-    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """What its header says that may group images, keyed so that nobody reads it; see
-    :mod:`.decoders.exif`."""
 
 
 class Measured(Protocol):
@@ -74,10 +57,10 @@ class FileMemory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReadSet:
-    """A set whose images all have ids, each id once, with the facts of each by id."""
+    """A set whose images all have ids, each id once, with the facts of each, in their order."""
 
     images: ImageSet
-    facts: Mapping[str, Facts]
+    facts: FactColumns
     read: int
     """Files whose bytes were read; 0 in a warm run."""
     window: Chosen | None = None
@@ -120,45 +103,69 @@ def read_sets(
     tell = progress or (lambda count: None)
     skipped = [list(source.skipped) for source in sources]
     known = [
-        reader.known([ref.at for ref in source.images], version, lost, tell)
+        reader.known(source.listing.at, version, lost, tell)
         for source, lost in zip(sources, skipped, strict=True)
     ]
-    deep = [found.levels for one in known for _, found in one.values() if found.levels is not None]
+    deep = [levels for one in known for levels in one.facts.deep.values()]
     chosen = choose(deep, window)
     found = []
-    for source, facts, lost in zip(sources, known, skipped, strict=True):
+    for source, one, lost in zip(sources, known, skipped, strict=True):
         if chosen is not None:
-            reader.seen_through(facts, chosen.window, version, lost)
-        found.append(_assembled(source, facts, lost, chosen, reader.read))
+            one = reader.seen_through(source.listing.at, one, chosen.window, version, lost)
+        found.append(_assembled(source, one, lost, chosen, reader.read))
         reader.read = 0
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of some images of a set, in rising order of their indices (m,) there."""
+
+    at: npt.NDArray[np.int64]
+    ids: Ids
+    facts: FactColumns
+
+    @classmethod
+    def of(cls, found: Sequence[tuple[int, str, Facts]]) -> "Known":
+        """Index, content id, facts."""
+        return cls(
+            np.array([index for index, _, _ in found], np.int64),
+            raw_ids([id_ for _, id_, _ in found]),
+            FactColumns.of(facts for _, _, facts in found),
+        )
+
+    def take(self, chosen: npt.NDArray[np.int64]) -> "Known":
+        return Known(self.at[chosen], self.ids[chosen], self.facts.take(chosen))
+
+
+def _together(parts: Sequence[Known]) -> Known:
+    if not parts:
+        return Known.of(())
+    whole = Known(
+        np.concatenate([part.at for part in parts]),
+        np.concatenate([part.ids for part in parts]),
+        joined([part.facts for part in parts]),
+    )
+    if (np.diff(whole.at) > 0).all():
+        return whole
+    return whole.take(np.argsort(whole.at, kind="stable"))
+
+
 def _assembled(
-    source: ImageSet, known: "Known", skipped: list[Skipped], chosen: Chosen | None, read: int
+    source: ImageSet, known: Known, skipped: list[Skipped], chosen: Chosen | None, read: int
 ) -> ReadSet:
-    places = _each_once(source.images, known, skipped)
-    if not places:
+    known = _each_once(source.listing, known, skipped)
+    if not len(known.at):
         raise InputError(_nothing_left(source.name, skipped))
-    images = []
-    for place in places:
-        ref = source.images[place]
-        id_, facts = known[ref.at]
-        through = chosen.window if chosen is not None and facts.levels is not None else None
-        images.append(ImageRef(id_, ref.at, ref.caption, through))
-    kept = replace(source.keeping(places, tuple(images)), skipped=tuple(skipped))
-    told = _told([known[ref.at][1] for ref in images])
-    kept = replace(kept, columns={**told, **kept.columns})  # a table's own go before
-    return ReadSet(kept, {ref.id: known[ref.at][1] for ref in images}, read, chosen)
-
-
-def _told(facts: Sequence["Facts"]) -> dict[str, Column]:
-    """The columns that the files' own headers give."""
-    names = list(dict.fromkeys(name for one in facts for name in one.tags))
-    return {name: Column.of([one.tags.get(name) for one in facts]) for name in names}
-
-
-Known = dict[Locator, tuple[str, Facts]]
+    kept = source.keeping(known.at)
+    images = replace(kept.listing, ids=known.ids)
+    if chosen is not None and known.facts.deep:
+        deep = np.zeros(len(known.at), np.bool_)
+        deep[list(known.facts.deep)] = True
+        images = replace(images, window=chosen.window, deep=deep)
+    columns = {**known.facts.tags, **kept.columns}  # a table's own go before
+    kept = replace(kept, images=images, skipped=tuple(skipped), columns=columns)
+    return ReadSet(kept, known.facts, read, chosen)
 
 
 @dataclass
@@ -174,79 +181,97 @@ class _Reader:
 
     def known(
         self,
-        places: Sequence[Locator],
+        at: Located,
         version: str,
         skipped: list[Skipped],
         tell: Callable[[int], None],
+        window: Window | None = None,
     ) -> Known:
-        """Ids and facts of the images that are there, from memory or by reading them."""
-        stamped = _stamps(places, skipped)
-        tell(len(places) - len(stamped))
-        known = self._recalled(stamped, version)
-        tell(len(known))
-        unread = {at: stamp for at, stamp in stamped.items() if at not in known}
-        self.read += len(unread)
-        known.update(self._read(unread, version, None, skipped, tell))
-        return known
+        """Ids and facts of the images that are there, from memory or by reading them; so many at a
+        time that little of them is ever held but in columns."""
+        parts: list[Known] = []
+        for start in range(0, len(at), _AT_ONCE):
+            stamps = at.stamps(start, min(start + _AT_ONCE, len(at)))
+            stamped = {i: s for i, s in enumerate(stamps, start) if isinstance(s, Stamp)}
+            lost = [i for i in range(start, start + len(stamps)) if i not in stamped]
+            for index in lost:
+                error = stamps[index - start]
+                assert isinstance(error, UnreadableImageError)
+                skipped.append(Skipped(at[index].name, error.reason))
+            tell(len(lost))
+            recalled = self._recalled(list(stamped.values()), version)
+            found = [(i, *recalled[s]) for i, s in stamped.items() if s in recalled]
+            tell(len(found))
+            if found:
+                parts.append(Known.of(found))
+            if len(found) < len(stamped):
+                unread = {i: s for i, s in stamped.items() if s not in recalled}
+                parts += self._read(at, unread, version, window, skipped, tell)
+        return _together(parts)
 
     def seen_through(
-        self, known: Known, window: Window, version: str, skipped: list[Skipped]
-    ) -> None:
-        """Measures the deep images among those that are known, through the window."""
-        places = [at for at, (_, facts) in known.items() if facts.levels is not None]
-        stamped = _stamps(places, skipped)
+        self, at: Located, known: Known, window: Window, version: str, skipped: list[Skipped]
+    ) -> Known:
+        """The deep images among those that are known are measured through the window."""
+        deep = np.array(sorted(known.facts.deep), np.int64)
+        if not len(deep):
+            return known
         named = f"{version};window={window.text}"
-        found = self._recalled(stamped, named)
-        unread = {at: stamp for at, stamp in stamped.items() if at not in found}
-        found.update(self._read(unread, named, window, skipped, lambda _: None))
-        for at in places:
-            if at in found:
-                known[at] = found[at]
-            else:
-                del known[at]
+        seen = self.known(at.take(known.at[deep]), named, skipped, lambda _: None, window)
+        seen = replace(seen, at=known.at[deep][seen.at])
+        plain = known.take(np.setdiff1d(np.arange(len(known.at)), deep))
+        return _together([plain, seen])
 
-    def _recalled(self, stamped: Mapping[Locator, Stamp], version: str) -> Known:
+    def _recalled(self, stamps: Sequence[Stamp], version: str) -> Mapping[Stamp, tuple[str, Facts]]:
         if self.memory is None or self.verify:
             return {}
-        recalled = self.memory.recall(list(stamped.values()), version)
-        return {at: recalled[stamp] for at, stamp in stamped.items() if stamp in recalled}
+        return self.memory.recall(stamps, version)
 
     def _read(
         self,
-        unread: Mapping[Locator, Stamp],
+        at: Located,
+        unread: Mapping[int, Stamp],
         version: str,
         window: Window | None,
         skipped: list[Skipped],
         tell: Callable[[int], None],
-    ) -> Known:
+    ) -> list[Known]:
         """What was read; what could not be goes to ``skipped``."""
+        listed: dict[Locator, list[int]] = {}
+        for index in unread:
+            listed.setdefault(at[index], []).append(index)
+        self.read += len(listed)
 
-        def work(at: Locator) -> tuple[str, Facts] | UnreadableImageError:
+        def work(one: Locator) -> tuple[str, Facts] | UnreadableImageError:
             try:
-                return self.one(at, unread[at], window)
+                return self.one(one, unread[listed[one][0]], window)
             except UnreadableImageError as error:
                 return error
             except MemoryError:
                 return UnreadableImageError("there is not enough memory for it")
 
-        found: Known = {}
-        batch: list[tuple[Stamp, str, Facts]] = []
-        for at, result in ahead(work, unread, workers=self.workers):
-            tell(1)
+        parts: list[Known] = []
+        batch: list[tuple[int, str, Facts]] = []
+        for one, result in ahead(work, listed, workers=self.workers):
+            indices = listed[one]
+            tell(len(indices))
             if isinstance(result, UnreadableImageError):
-                skipped.append(Skipped(at.name, result.reason))
+                skipped += [Skipped(one.name, result.reason)] * len(indices)
                 continue
-            found[at] = result
-            batch.append((unread[at], *result))
-            if len(batch) == _REMEMBER_EVERY:
-                self._remember(batch, version)
+            batch += [(index, *result) for index in indices]
+            if len(batch) >= _REMEMBER_EVERY:
+                parts.append(self._remember(batch, unread, version))
                 batch = []
-        self._remember(batch, version)
-        return found
+        if batch:
+            parts.append(self._remember(batch, unread, version))
+        return parts
 
-    def _remember(self, batch: list[tuple[Stamp, str, Facts]], version: str) -> None:
-        if self.memory is not None and batch:
-            self.memory.remember(batch, version)
+    def _remember(
+        self, batch: list[tuple[int, str, Facts]], stamps: Mapping[int, Stamp], version: str
+    ) -> Known:
+        if self.memory is not None:
+            self.memory.remember([(stamps[i], id_, facts) for i, id_, facts in batch], version)
+        return Known.of(batch)
 
     def one(self, at: Locator, stamp: Stamp, window: Window | None) -> tuple[str, Facts]:
         raw = b"" if is_video(at) else at.read()
@@ -283,20 +308,9 @@ class _Reader:
 
 def shared_ids(a: ImageSet, b: ImageSet) -> tuple[str, ...]:
     """Ids of images whose bytes are in both sets, sorted. They stay in both."""
-    return tuple(sorted({ref.id for ref in a.images} & {ref.id for ref in b.images}))
-
-
-def _stamps(places: Sequence[Locator], skipped: list[Skipped]) -> dict[Locator, Stamp]:
-    """A stamp for each image that is there; one that is listed twice has one."""
-    stamped: dict[Locator, Stamp] = {}
-    for at in places:
-        if at in stamped:
-            continue
-        try:
-            stamped[at] = at.stamp()
-        except UnreadableImageError as error:
-            skipped.append(Skipped(at.name, error.reason))
-    return stamped
+    one, other = ranks(a.images, b.images)
+    both = np.flatnonzero(np.isin(one, other))
+    return tuple(sorted(a.images[int(index)].id for index in both))
 
 
 def read_image(at: Locator, measure: Measure) -> tuple[str, Facts]:
@@ -307,27 +321,17 @@ def read_image(at: Locator, measure: Measure) -> tuple[str, Facts]:
     return _Reader(measure).one(at, at.stamp(), None)
 
 
-def _each_once(
-    refs: Sequence[ImageRef],
-    known: Mapping[Locator, tuple[str, Facts]],
-    skipped: list[Skipped],
-) -> list[int]:
-    """Places of the readable images, each id once; the others are listed as skipped."""
-    first: dict[str, ImageRef] = {}
-    places = []
-    for place, ref in enumerate(refs):
-        if ref.at not in known:
-            continue
-        id_ = known[ref.at][0]
-        if id_ in first:
-            original = first[id_]
-            same = f"the same bytes as {original.name}"
-            why = "listed twice" if original.at == ref.at else same
-            skipped.append(Skipped(ref.name, why))
-            continue
-        first[id_] = ref
-        places.append(place)
-    return places
+def _each_once(images: Listing, known: Known, skipped: list[Skipped]) -> Known:
+    """Each id once, the first time that it comes; the others are listed as skipped."""
+    (rank,) = ranks(Listing(images.at.take(known.at), known.ids))
+    _, first, of = np.unique(rank, return_index=True, return_inverse=True)
+    original = first[of]
+    again = np.flatnonzero(original != np.arange(len(rank)))
+    for index in again.tolist():
+        one, same = (images.at[int(known.at[i])] for i in (index, original[index]))
+        why = "listed twice" if one == same else f"the same bytes as {same.name}"
+        skipped.append(Skipped(one.name, why))
+    return known.take(np.sort(first)) if len(again) else known
 
 
 def _nothing_left(name: str, skipped: Sequence[Skipped]) -> str:

@@ -1,6 +1,6 @@
 """All images of a run, column by column: what ``images.parquet`` holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +13,29 @@ class TextScores:
     kind: Literal["cosine", "p_yes", "rank"]
     """A cosine of CLIP, P(yes) of a model that answers questions, or an ensemble's mean rank."""
     values: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made(Sequence[Any]):
+    """A column whose cells are made part by part, when they are asked for.
+
+    Args:
+        rows: how many.
+        part: the cells from the first row to before the second.
+    """
+
+    rows: int
+    part: Callable[[int, int], Sequence[Any]]
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __getitem__(self, place: int | slice) -> Any:
+        if not isinstance(place, slice):
+            place = range(self.rows)[place]
+            return self.part(place, place + 1)[0]
+        start, stop, step = place.indices(self.rows)
+        return self.part(start, max(start, stop))[::step] if step > 0 else list(self)[place]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

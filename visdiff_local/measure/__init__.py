@@ -9,6 +9,7 @@ from visdiff_local.measure.attributes import (
     ATTRIBUTES,
     DESCRIPTIONS,
     Measurement,
+    Measurements,
     measure,
     thumbnail,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "DESCRIPTIONS",
     "DuplicateReport",
     "Measurement",
+    "Measurements",
     "Overlay",
     "compare_measured",
     "duplicate_report",

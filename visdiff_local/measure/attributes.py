@@ -1,12 +1,14 @@
 """One image's measurements; they depend on its bytes alone, so that the store can keep them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
-import imagehash
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from visdiff_local.images.facts import FactColumns
 from visdiff_local.measure.encoding import FILE_ATTRIBUTES, file_attributes
 from visdiff_local.measure.pixels import PIXEL_ATTRIBUTES, averaged_down, pixel_attributes
 
@@ -35,6 +37,52 @@ class Measurement:
         return self.values[ATTRIBUTES.index(attribute)]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurements:
+    """Of n images, in columns.
+
+    Args:
+        values: float (n, k), an attribute a column, in the order of :data:`ATTRIBUTES`.
+        phash: uint64 (n,).
+        format: int (n,), the index in ``formats``.
+        formats: names of file formats, each once.
+    """
+
+    values: npt.NDArray[np.floating]
+    phash: npt.NDArray[np.uint64]
+    format: npt.NDArray[np.integer]
+    formats: tuple[str, ...]
+
+    @classmethod
+    def of(cls, given: "Sequence[Measurement] | Measurements") -> "Measurements":
+        """From measurements one by one."""
+        if isinstance(given, Measurements):
+            return given
+        formats: dict[str, int] = {}
+        codes = [formats.setdefault(one.file_format, len(formats)) for one in given]
+        values = np.array([one.values for one in given], np.float64)
+        return cls(
+            values.reshape(len(given), len(ATTRIBUTES)),
+            np.array([one.phash for one in given], np.uint64),
+            np.array(codes, np.int64),
+            tuple(formats),
+        )
+
+    @classmethod
+    def of_facts(cls, facts: FactColumns) -> Self:
+        """What :func:`measure` found, as it is remembered."""
+        return cls(facts.values, facts.phash, facts.format, facts.formats)
+
+    def __len__(self) -> int:
+        return len(self.phash)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> "Measurements":
+        """Of the images at these indices."""
+        return Measurements(
+            self.values[indices], self.phash[indices], self.format[indices], self.formats
+        )
+
+
 def measure(image: Image.Image, raw: bytes) -> Measurement:
     """Measures one image.
 
@@ -50,6 +98,8 @@ def measure(image: Image.Image, raw: bytes) -> Measurement:
 
 def perceptual_hash(image: Image.Image) -> int:
     """64 signs of low-frequency cosine coefficients (imagehash.phash), as an unsigned integer."""
+    import imagehash  # which a run that measures nothing is spared
+
     return int(str(imagehash.phash(image)), 16)
 
 

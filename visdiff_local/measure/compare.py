@@ -1,10 +1,12 @@
 """Measured attributes of two sets, tested like hypotheses, in a family of their own."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from visdiff_local.measure.attributes import ATTRIBUTES, Measurement
+from visdiff_local.measure.attributes import ATTRIBUTES, Measurement, Measurements
 from visdiff_local.measure.duplicates import DuplicateReport
 from visdiff_local.measure.overlays import Overlay
 from visdiff_local.stats import Design, auroc, benjamini_hochberg, mann_whitney_p, test
@@ -16,7 +18,7 @@ NAMED = 3
 
 
 def compare_measured(
-    measurements: Sequence[Measurement],
+    measurements: Measurements | Sequence[Measurement],
     design: Design,
     *,
     alpha: float,
@@ -37,7 +39,7 @@ def compare_measured(
         raise ValueError(f"{len(measurements)} measurements of {len(design.is_a)} images")
     tested = [
         (name, values, part, *_test(values, part, rng))
-        for name, values, part in _columns(measurements, design)
+        for name, values, part in _columns(Measurements.of(measurements), design)
     ]
     q_values = benjamini_hochberg([p for *_, p in tested])
     found = [
@@ -98,16 +100,11 @@ def _places(count: int) -> str:
 
 
 def _columns(
-    measurements: Sequence[Measurement], design: Design
+    measurements: Measurements, design: Design
 ) -> Iterator[tuple[str, FloatArray, Design]]:
     """Every attribute that varies and that images of both sets have: values (n,), their design."""
-    table = np.array([each.values for each in measurements], np.float64)
-    columns = {name: table[:, i] for i, name in enumerate(ATTRIBUTES)}
-    for name in sorted({each.file_format for each in measurements}):
-        columns[f"format {name}"] = np.array(
-            [float(each.file_format == name) for each in measurements]
-        )
-    for name, values in columns.items():
+    for name, column in _named(measurements):
+        values = column.astype(np.float64)
         known = ~np.isnan(values) & design.kept
         if not (known & design.is_a).any() or not (known & ~design.is_a).any():
             continue
@@ -118,6 +115,14 @@ def _columns(
         except ValueError:  # without the images that lack it, no pair or stratum is left
             continue
         yield name, values if known.all() else values[known], part
+
+
+def _named(measurements: Measurements) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    for i, name in enumerate(ATTRIBUTES):
+        yield name, measurements.values[:, i]
+    there = set(np.unique(measurements.format).tolist())
+    for name, code in sorted((measurements.formats[code], code) for code in there):
+        yield f"format {name}", measurements.format == code
 
 
 def _test(values: FloatArray, design: Design, rng: np.random.Generator) -> tuple[float, float]:

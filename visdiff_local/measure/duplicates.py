@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visdiff_local.images.hashes import Hashes, Pairs, close_pairs, groups
-from visdiff_local.measure.attributes import ATTRIBUTES, Measurement
+from visdiff_local.measure.attributes import ATTRIBUTES, Measurement, Measurements
 
 MOST_BITS = 4
 """Perceptual hashes of near-duplicates differ in at most so many of 64 bits."""
@@ -49,9 +49,9 @@ class DuplicateReport:
     """(position in A, position in B): for each image of A that has one, a near-duplicate in B."""
 
 
-def near_duplicates(measurements: Sequence[Measurement]) -> Groups:
+def near_duplicates(measurements: Measurements | Sequence[Measurement]) -> Groups:
     """Groups of positions whose images are near-duplicates, directly or through one another."""
-    return near_groups_of(*_columns(measurements))
+    return near_groups_of(*_columns(Measurements.of(measurements)))
 
 
 def near_groups_of(hashes: Hashes, traits: Traits) -> Groups:
@@ -61,14 +61,18 @@ def near_groups_of(hashes: Hashes, traits: Traits) -> Groups:
 
 
 def duplicate_report(
-    a: Sequence[Measurement], b: Sequence[Measurement], *, paired: bool = False
+    a: Measurements | Sequence[Measurement],
+    b: Measurements | Sequence[Measurement],
+    *,
+    paired: bool = False,
 ) -> DuplicateReport:
     """Near-duplicates within A, within B and from one to the other.
 
     Args:
         paired: ``a[i]`` belongs to ``b[i]``; that these two are alike is then no finding.
     """
-    hashes, traits = _columns([*a, *b])
+    columns = [_columns(Measurements.of(side)) for side in (a, b)]
+    hashes, traits = (np.concatenate(column) for column in zip(*columns, strict=True))
     bunch, standing = _bunches(hashes, traits)
     partners = _Partners(bunch, len(a), paired)
     within_a, within_b = [_chained(bunch, stop=len(a))], [_chained(bunch, start=len(a))]
@@ -84,11 +88,9 @@ def duplicate_report(
     )
 
 
-def _columns(measurements: Sequence[Measurement]) -> tuple[Hashes, Traits]:
-    hashes = np.array([m.phash for m in measurements], np.uint64)
+def _columns(measurements: Measurements) -> tuple[Hashes, Traits]:
     columns = [ATTRIBUTES.index(name) for name in TOLERANCE]
-    values = np.array([m.values for m in measurements]).reshape(len(hashes), len(ATTRIBUTES))
-    return hashes, values[:, columns]
+    return measurements.phash, measurements.values[:, columns].astype(np.float64)
 
 
 def _alike(hashes: Hashes, traits: Traits, standing: npt.NDArray[np.bool_]) -> Iterator[Pairs]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from visdiff_local.config import RunConfig
 from visdiff_local.images import decoded
+from visdiff_local.images.listing import ranks, taken
 from visdiff_local.measure import (
     Overlay,
     compare_measured,
@@ -18,9 +19,8 @@ from visdiff_local.measure import (
 )
 from visdiff_local.measure.attributes import THUMBNAIL
 from visdiff_local.pipeline.models import RunModels
-from visdiff_local.pipeline.rankers.scores import Images
+from visdiff_local.pipeline.rankers.scores import Images, IntArray
 from visdiff_local.pipeline.read import Sets
-from visdiff_local.pipeline.split import sides
 from visdiff_local.store import keys
 from visdiff_local.store.asking import through_window
 from visdiff_local.system import foreign
@@ -34,7 +34,7 @@ def measured(sets: Sets, config: RunConfig) -> tuple[MeasuredDifference, ...]:
     """Every attribute that varies, over all images of both sets, with their design."""
     images = sets.everything
     return compare_measured(
-        sets.measurements(images.refs),
+        sets.measurements,
         images.design,
         alpha=config.alpha,
         rng=np.random.default_rng([config.seed, 2]),
@@ -49,25 +49,23 @@ def about(
     roles: RunModels,
 ) -> Iterator[str]:
     """Warnings: what separates the sets better than the best hypothesis, and is no content."""
-    a, b = _aligned(sets.everything) if config.paired_by else sides(sets.everything)
+    images, paired = sets.everything, config.paired_by is not None
+    sides = [np.flatnonzero(side) for side in (images.is_a, ~images.is_a)]
+    a, b = (sets.measurements.take(side) for side in (_aligned(images) if paired else sides))
     yield from warnings(
         attributes,
-        duplicate_report(
-            sets.measurements(a), sets.measurements(b), paired=config.paired_by is not None
-        ),
+        duplicate_report(a, b, paired=paired),
         _overlays(sets, config, roles),
         best_auroc=max((found.auroc for found in differences), default=0.5),
         alpha=config.alpha,
     )
 
 
-def _aligned(images: Images) -> tuple[list[ImageRef], list[ImageRef]]:
-    """One image a side of every id of a pair, in the same order."""
+def _aligned(images: Images) -> list[IntArray]:
+    """The index of one image a side of every id of a pair, in the same order."""
     pair = images.design.pair
     sides = [np.flatnonzero(mask & (pair >= 0)) for mask in (images.is_a, ~images.is_a)]
-    firsts = [side[np.unique(pair[side], return_index=True)[1]] for side in sides]
-    a, b = ([images.refs[i] for i in first] for first in firsts)
-    return a, b
+    return [side[np.unique(pair[side], return_index=True)[1]] for side in sides]
 
 
 def _overlays(sets: Sets, config: RunConfig, roles: RunModels) -> tuple[Overlay, ...]:
@@ -87,8 +85,9 @@ def _overlays(sets: Sets, config: RunConfig, roles: RunModels) -> tuple[Overlay,
 
 
 def _some(images: Sequence[ImageRef], rng: np.random.Generator) -> list[ImageRef]:
-    ordered = sorted(images, key=lambda ref: ref.id)
-    return [ordered[i] for i in np.sort(rng.permutation(len(ordered))[:OVERLAY_IMAGES])]
+    (rank,) = ranks(images)
+    chosen = np.sort(rng.permutation(len(images))[:OVERLAY_IMAGES])
+    return list(taken(images, np.argsort(rank)[chosen]))
 
 
 def _thumbnails(refs: Sequence[ImageRef], roles: RunModels) -> np.typing.NDArray[np.uint8]:

@@ -8,17 +8,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from visdiff_local import stats
 from visdiff_local.config import RunConfig
 from visdiff_local.errors import InputError
-from visdiff_local.images import FOLDER, ImageSet
+from visdiff_local.images import FOLDER, ImageSet, shared_ids
+from visdiff_local.images.covariates import Labels as Coded
+from visdiff_local.images.listing import ranks, taken
 from visdiff_local.images.near import Forest
 from visdiff_local.pipeline.rankers.scores import Images
+from visdiff_local.stats.design import codes
 from visdiff_local.types import ImageRef
 
 Labels = Mapping[str, str]
 """By image id; an image that has none is not there."""
+Texts = npt.NDArray[np.object_]
+"""(N,) the label of each image as text, None where it has none."""
 
 _BETWEEN = " · "
 """Stands between the values of several columns."""
@@ -31,12 +37,15 @@ class Column:
     a: Labels
     b: Labels
 
-    def of(self, images: Images) -> list[str | None]:
+    def of(self, images: Images) -> Texts:
         """(N,) the label of each image."""
-        return [
-            (self.a if is_a else self.b).get(ref.id)
-            for ref, is_a in zip(images.refs, images.is_a.tolist(), strict=True)
-        ]
+        found = np.full(len(images.refs), None, object)
+        for labels, side in ((self.a, images.is_a), (self.b, ~images.is_a)):
+            mine = np.flatnonzero(side)
+            known = labels if isinstance(labels, Coded) else Coded.of(labels)
+            values = np.array([*known.texts, None], object)
+            found[mine] = values[known.codes_of(taken(images.refs, mine))]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,7 @@ def of_sets(a: ImageSet, b: ImageSet, near: Iterable[Sequence[str]], config: Run
     )
 
 
-def candidates(a: ImageSet, b: ImageSet, images: Images) -> dict[str, list[str | None]]:
+def candidates(a: ImageSet, b: ImageSet, images: Images) -> dict[str, Texts]:
     """Every column of both sets that could group the images: it repeats its values, and does not
     merely say which set an image is from. By name, a label an image of ``images``."""
     shared = [known.name for known in a.covariates.known if known.name in b.covariates.columns]
@@ -112,16 +121,11 @@ def candidates(a: ImageSet, b: ImageSet, images: Images) -> dict[str, list[str |
     return found
 
 
-def _groups_something(labels: Sequence[str | None], images: Images) -> bool:
-    sides: dict[str, list[int]] = {}
-    for label, is_a in zip(labels, images.is_a.tolist(), strict=True):
-        if label is not None:
-            sides.setdefault(label, [0, 0])[int(is_a)] += 1
-    repeated = any(sum(count) > 1 for count in sides.values())
-    per_side = (
-        min(sum(count[side] > 0 for count in sides.values()) for side in (0, 1)) if sides else 0
-    )
-    return repeated and per_side > 1
+def _groups_something(labels: Texts, images: Images) -> bool:
+    code = codes(labels)
+    sides = [np.bincount(code[side & (code >= 0)]) for side in (images.is_a, ~images.is_a)]
+    repeated = int(np.bincount(code[code >= 0]).max(initial=0)) > 1
+    return repeated and min(int(np.count_nonzero(side)) for side in sides) > 1
 
 
 def _default_cluster(a: ImageSet, b: ImageSet) -> str | None:
@@ -133,52 +137,70 @@ def _column(a: ImageSet, b: ImageSet, names: str) -> Column:
     return Column(*(labels_of(side, names) for side in (a, b)))
 
 
-def labels_of(side: ImageSet, names: str) -> Labels:
+def labels_of(side: ImageSet, names: str) -> Coded:
     """The labels of one column, or of several with commas between: images that lack one of them
     have none."""
     parts = [name.strip() for name in names.split(",") if name.strip()]
     if len(parts) == 1 or names in side.columns:
         return side.covariates.labels(names if names in side.columns else parts[0])
     columns = [side.covariates.labels(part) for part in parts]
-    return {
-        id_: _BETWEEN.join(column[id_] for column in columns)
-        for id_ in columns[0]
-        if all(id_ in column for column in columns[1:])
-    }
+    joint = np.stack([column.codes for column in columns], axis=1)
+    distinct, code = np.unique(joint, axis=0, return_inverse=True)
+    values = [
+        _BETWEEN.join(c.texts[i] for c, i in zip(columns, row, strict=True))
+        for row in distinct.tolist()
+        if min(row) >= 0
+    ]
+    renamed = np.where((distinct >= 0).all(axis=1), 0, -1)
+    renamed[renamed == 0] = np.arange(len(values))
+    return Coded(side.images, renamed[code.reshape(-1)].astype(np.int32), tuple(values))
 
 
 def _clusters(
     a: ImageSet, b: ImageSet, named: str | None, near: Iterable[Sequence[str]]
 ) -> Column | None:
+    """Labels of a column; those that share a near-duplicate, or the same bytes, are one label."""
     forest = Forest[tuple[str, str]]()
     groups = list(near)
     for first, *others in groups:
         for other in others:
             forest.join(("id", first), ("id", other))
-    ids_a, ids_b = ({ref.id for ref in side.images} for side in (a, b))
-    both = ids_a & ids_b
+    both = shared_ids(a, b)
     if named is None and not groups and not both:
         return None
-    touched = both.union(*groups)
+    touched = tuple(set(both).union(*groups))
     if named is None:
         labels = {id_: _name(forest.root(("id", id_))) for id_ in touched}
         return Column(labels, labels)
-    column = _column(a, b, named)
-    for side in (column.a, column.b):
-        for id_, label in side.items():
-            if id_ in touched:
-                forest.join(("label", label), ("id", id_))
+    sides = [(side, labels_of(side, named)) for side in (a, b)]
+    at = [_places(touched, side.images) for side, _ in sides]
+    for (_, coded), places in zip(sides, at, strict=True):
+        for id_, place in zip(touched, places, strict=True):
+            if place >= 0 and coded.codes[place] >= 0:
+                forest.join(("label", coded.texts[coded.codes[place]]), ("id", id_))
 
-    def roots(side: Labels, ids: Iterable[str]) -> dict[str, str]:
-        found = {}
-        for id_ in ids:
-            if id_ in touched:
-                found[id_] = _name(forest.root(("id", id_)))
-            elif id_ in side:
-                found[id_] = _name(forest.root(("label", side[id_])))
-        return found
+    def rooted(side: ImageSet, labels: Coded, places: Sequence[int]) -> Coded:
+        names: dict[str, int] = {}
 
-    return Column(roots(column.a, ids_a), roots(column.b, ids_b))
+        def number(node: tuple[str, str]) -> int:
+            return names.setdefault(_name(forest.root(node)), len(names))
+
+        renamed = [number(("label", value)) for value in labels.texts]
+        code = np.array([*renamed, -1], np.int32)[labels.codes]
+        for id_, place in zip(touched, places, strict=True):
+            if place >= 0:
+                code[place] = number(("id", id_))
+        return Coded(side.images, code, tuple(names))
+
+    return Column(*(rooted(side, labels, p) for (side, labels), p in zip(sides, at, strict=True)))
+
+
+def _places(ids: Sequence[str], images: Sequence[ImageRef]) -> list[int]:
+    """Where the image of each id is; -1 where it is not among them."""
+    asked, there = ranks(ids, images)
+    place = np.full(int(max(asked.max(initial=-1), there.max(initial=-1))) + 1, -1)
+    place[there] = np.arange(len(there))
+    return list(place[asked].tolist())
 
 
 def _name(node: tuple[str, str]) -> str:
@@ -186,7 +208,7 @@ def _name(node: tuple[str, str]) -> str:
     return value if kind == "label" else f"near {value[:12]}"
 
 
-def largest(labels: Sequence[str | None]) -> int:
+def largest(labels: Sequence[str | None] | Texts) -> int:
     """Images of the largest group."""
     known = [label for label in labels if label is not None]
     return int(np.unique(known, return_counts=True)[1].max()) if known else 0

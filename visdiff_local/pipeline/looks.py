@@ -13,6 +13,8 @@ import numpy as np
 
 from visdiff_local import stats
 from visdiff_local.config import RunConfig
+from visdiff_local.images.listing import ids_of, ranks, taken
+from visdiff_local.images.located import AT_ONCE
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.read import Sets
 from visdiff_local.protocols import FloatArray
@@ -58,7 +60,9 @@ def remember(sets: Sets, p_values: Sequence[float], config: RunConfig, roles: Ru
 
 
 def _digest(images: Sequence[ImageRef]) -> str:
+    (rank,) = ranks(images)
+    ordered = taken(images, np.argsort(rank))
     digest = hashlib.sha256()
-    for id_ in sorted(ref.id for ref in images):
-        digest.update(id_.encode("ascii"))
+    for start in range(0, len(ordered), AT_ONCE):
+        digest.update("".join(ids_of(ordered, start, start + AT_ONCE)).encode("ascii"))
     return digest.hexdigest()

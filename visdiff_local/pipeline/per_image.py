@@ -1,15 +1,19 @@
 """The table of all images: what each is, what it was used for, and how each text scores on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from visdiff_local.config import RunConfig
-from visdiff_local.images.table import ImageTable, TextScores
+from visdiff_local.images.listing import Listing, ids_of, named, ranks, taken
+from visdiff_local.images.table import ImageTable, Made, TextScores
 from visdiff_local.measure import ATTRIBUTES
+from visdiff_local.pipeline.grouping import Column
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.propose import clip
+from visdiff_local.pipeline.rankers.scores import IntArray
 from visdiff_local.pipeline.read import Sets
 from visdiff_local.pipeline.split import Fold
 from visdiff_local.pipeline.verdicts import Tested
@@ -33,13 +37,20 @@ def table(
     """
     images = sets.everything
     out = [("a", s) for s in sets.a.skipped] + [("b", s) for s in sets.b.skipped]
-    known = {ref.id: place for place, ref in enumerate(images.refs)}
-    rows = np.array([known[ref.id] for ref in images.refs], dtype=np.int64)
+    (rows,) = _places(images.refs, images.refs)
     texts = tuple(
         TextScores(text, kind, _padded(values[rows], len(out)))
-        for text, (kind, values) in _scored(images.refs, known, folds, settled, config, roles)
+        for text, (kind, values) in _scored(images.refs, folds, settled, config, roles)
     )
     return ImageTable(_facts(sets, out, folds, config, roles), _measured(sets, len(out)), texts)
+
+
+def _places(refs: Sequence[ImageRef], *groups: Sequence[ImageRef]) -> list[IntArray]:
+    """Where the images of each group are among all; of one that is in both sets, in B."""
+    rank, *asked = ranks(refs, *groups)
+    place = np.zeros(int(rank.max(initial=-1)) + 1, np.int64)
+    place[rank] = np.arange(len(rank))
+    return [place[group] for group in asked]
 
 
 def _facts(
@@ -49,31 +60,79 @@ def _facts(
     config: RunConfig,
     roles: RunModels,
 ) -> Mapping[str, Sequence[Any]]:
-    images = sets.everything
-    refs, more = images.refs, [None] * len(out)
-    halves = _halves(refs, folds)
-    kept = images.design.kept.tolist()
-    paths = [ref.name for ref in refs] + [skipped.path for _, skipped in out]
-    captions = [ref.caption or roles.captions.get(ref.id) for ref in refs]
+    images, n = sets.everything, len(sets.everything.refs)
+    refs, kept = images.refs, images.design.kept
+    half, set_name = _halves(refs, folds), np.where(images.is_a, "a", "b").astype(object)
+    captions = _captions(refs, roles)
+
+    def column(
+        cells: Callable[[int, int], Sequence[Any]] | None, rest: Sequence[Any] | None = None
+    ) -> Made:
+        """Of all images, then of what was left out."""
+
+        def part(start: int, stop: int) -> list[Any]:
+            first, last = min(start, n), min(stop, n)
+            own = [None] * (last - first) if cells is None else list(cells(first, last))
+            more = max(start, n) - n, max(stop, n) - n
+            return [*own, *([None] * (more[1] - more[0]) if rest is None else rest[slice(*more)])]
+
+        return Made(n + len(out), part)
+
+    def grouped(labels: Column | None) -> Made:
+        return column(None if labels is None else _sliced(labels.of(images)))
+
+    left = _left_out(config)
+    paths = [skipped.path for _, skipped in out]
     return {
-        "id": [ref.id for ref in refs] + more,
-        "name": [path.replace("\\", "/").rpartition("/")[2] for path in paths],
-        "path": paths,
-        "set": ["a" if is_a else "b" for is_a in images.is_a] + [side for side, _ in out],
-        "half": halves + more,
-        **{
-            name: [*([None] * len(refs) if column is None else column.of(images)), *more]
-            for name, column in (
-                ("cluster", sets.grouping.clusters),
-                ("stratum", sets.grouping.strata),
-                ("pair", sets.grouping.pairs),
-            )
-        },
-        "caption": captions + more,
-        "used": kept + [False] * len(out),
-        "reason": [None if used else _left_out(config) for used in kept]
-        + [skipped.reason for _, skipped in out],
+        "id": column(lambda first, last: ids_of(refs, first, last)),
+        "name": column(
+            lambda i, j: [_tail(path) for path in named(refs, i, j)], list(map(_tail, paths))
+        ),
+        "path": column(lambda first, last: named(refs, first, last), paths),
+        "set": column(_sliced(set_name), [side for side, _ in out]),
+        "half": column(_sliced(half)),
+        "cluster": grouped(sets.grouping.clusters),
+        "stratum": grouped(sets.grouping.strata),
+        "pair": grouped(sets.grouping.pairs),
+        "caption": column(captions),
+        "used": column(_sliced(kept), [False] * len(out)),
+        "reason": column(
+            lambda i, j: [None if used else left for used in kept[i:j].tolist()],
+            [skipped.reason for _, skipped in out],
+        ),
     }
+
+
+def _sliced(values: npt.NDArray[Any]) -> Callable[[int, int], Sequence[Any]]:
+    return lambda first, last: list(values[first:last].tolist())
+
+
+def _tail(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+def _captions(refs: Sequence[ImageRef], roles: RunModels) -> Callable[[int, int], Sequence[Any]]:
+    """What came with the images, else what this run has asked for."""
+    said = np.full(len(refs), None, object)
+    if roles.captions:
+        asked, rank = ranks(tuple(roles.captions), refs)
+        texts = np.full(int(max(asked.max(), rank.max(initial=-1))) + 1, None, object)
+        texts[asked] = list(roles.captions.values())
+        said = texts[rank]
+    if isinstance(refs, Listing):
+        own = refs.captions
+
+        def part(first: int, last: int) -> Sequence[str | None]:
+            asked_for = said[first:last].tolist()
+            if own is None:
+                return list(asked_for)
+            told = own[first:last].to_pylist()
+            return [a or b for a, b in zip(told, asked_for, strict=True)]
+
+        return part
+    return lambda first, last: [
+        ref.caption or other for ref, other in zip(refs[first:last], said[first:last], strict=True)
+    ]
 
 
 def _left_out(config: RunConfig) -> str:
@@ -83,24 +142,21 @@ def _left_out(config: RunConfig) -> str:
     return "its stratum is in one set only"
 
 
-def _halves(refs: Sequence[ImageRef], folds: Sequence[Fold]) -> list[str | None]:
+def _halves(refs: Sequence[ImageRef], folds: Sequence[Fold]) -> npt.NDArray[np.object_]:
     """``explore`` proposed, ``validate`` tested, ``both`` did both; of the first fold."""
-    explore = {ref.id for ref in folds[0].explore.refs}
-    validate = {ref.id for ref in folds[0].validate.refs}
-    names = {(True, True): "both", (True, False): "explore", (False, True): "validate"}
-    return [names.get((ref.id in explore, ref.id in validate)) for ref in refs]
+    rank, *halves = ranks(refs, folds[0].explore.refs, folds[0].validate.refs)
+    explore, validate = (np.isin(rank, half) for half in halves)
+    names = np.array([None, "explore", "validate", "both"], object)
+    return names[explore + 2 * validate]
 
 
 def _measured(sets: Sets, more: int) -> Mapping[str, Any]:
-    values = np.array(
-        [each.values for each in sets.measurements(sets.everything.refs)], dtype=np.float64
-    ).reshape(-1, len(ATTRIBUTES))
+    values = sets.facts.values
     return {name: _padded(values[:, i], more) for i, name in enumerate(ATTRIBUTES)}
 
 
 def _scored(
     refs: Sequence[ImageRef],
-    known: Mapping[str, int],
     folds: Sequence[Fold],
     settled: Sequence[Tested],
     config: RunConfig,
@@ -108,8 +164,8 @@ def _scored(
 ) -> list[tuple[str, tuple[Kind, FloatArray]]]:
     """Each tested text once, in the order of testing, with its scores by place in ``refs``."""
     columns: dict[str, tuple[Kind, FloatArray]] = {}
-    for tested in settled:
-        places = np.array([known[ref.id] for ref in tested.images.refs], dtype=np.int64)
+    at = _places(refs, *(tested.images.refs for tested in settled))
+    for tested, places in zip(settled, at, strict=True):
         for row, hypothesis in enumerate(tested.hypotheses):
             what = kind(config.ranker, int(tested.scores.stage[row]))
             empty = np.full(len(refs), np.nan, dtype=np.float32)
@@ -118,22 +174,22 @@ def _scored(
             if tested.scores.answered is not None:
                 values[places[~tested.scores.answered[row]]] = np.nan
     if columns and config.ranker == "clip" and config.rank_sample is None:
-        _the_rest(refs, known, columns, roles)
+        _the_rest(refs, columns, roles)
     return list(columns.items())
 
 
 def _the_rest(
     refs: Sequence[ImageRef],
-    known: Mapping[str, int],
     columns: Mapping[str, tuple[Kind, FloatArray]],
     roles: RunModels,
 ) -> None:
     """CLIP's scores where no test needed them."""
     unscored = np.logical_or.reduce([np.isnan(values) for _, values in columns.values()])
-    places = [place for place in set(known.values()) if unscored[place]]
-    if places:
+    there = np.unique(_places(refs, refs)[0])
+    places = there[unscored[there]]
+    if len(places):
         with roles.stage("embed", len(places)):
-            found = clip(roles)(list(columns), [refs[place] for place in places])
+            found = clip(roles)(list(columns), taken(refs, places))
         for (_, values), scores in zip(columns.values(), found, strict=True):
             values[places] = scores
 

@@ -9,6 +9,7 @@ from visdiff_local.images import Chosen
 from visdiff_local.models import domain
 from visdiff_local.models.domain import outside
 from visdiff_local.pipeline.models import RunModels
+from visdiff_local.pipeline.rankers.clip import IMAGES_AT_ONCE
 from visdiff_local.pipeline.read import Sets
 from visdiff_local.types import RunInfo
 
@@ -53,5 +54,9 @@ def outside_domain(both: Sets, roles: RunModels) -> float | None:
     if known is None:
         return None
     images = both.everything.refs
+    strange = 0
     with roles.stage("embed", len(images)):
-        return outside(roles.embedder.embed_images(images), known)
+        for start in range(0, len(images), IMAGES_AT_ONCE):
+            part = images[start : start + IMAGES_AT_ONCE]
+            strange += round(outside(roles.embedder.embed_images(part), known) * len(part))
+    return strange / len(images)

@@ -1,36 +1,40 @@
 """The two sets of a run: read, measured, and checked for near-duplicates."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
 
 from visdiff_local.config import RunConfig
 from visdiff_local.images import (
     Chosen,
-    Facts,
+    FactColumns,
     ImageSet,
     read_sets,
     shared_ids,
 )
-from visdiff_local.measure import ATTRIBUTES, Measurement, measure, near_duplicates
+from visdiff_local.images.facts import joined
+from visdiff_local.images.listing import ids_of, ranks, with_captions
+from visdiff_local.measure import ATTRIBUTES, Measurements, measure, near_duplicates
 from visdiff_local.pipeline import grouping
 from visdiff_local.pipeline.grouping import Grouping
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.rankers.scores import Images
 from visdiff_local.store.ready_made import opened
-from visdiff_local.types import ImageRef
 
 FEW = 20
 """Below this many images a set is warned of."""
 MEASURE_VERSION = "3:" + ",".join(ATTRIBUTES)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sets:
-    """Both sets with content ids, the facts of each image by id, and groups of near-duplicates."""
+    """Both sets with content ids, what was measured, and groups of near-duplicates."""
 
     a: ImageSet
     b: ImageSet
-    facts: dict[str, Facts]
+    facts: FactColumns = field(default_factory=lambda: FactColumns.of(()))
+    """Of A's images, then of B's, in their order."""
     near: tuple[tuple[str, ...], ...] = ()
 
     window: Chosen | None = None
@@ -38,16 +42,17 @@ class Sets:
     grouping: Grouping = field(default_factory=Grouping)
     """Which of them belong together: clusters, strata, pairs."""
 
-    @property
+    @cached_property
     def everything(self) -> Images:
+        """A's images, then B's."""
         return self.grouping.images(self.a.images, self.b.images)
 
-    def measurements(self, images: Sequence[ImageRef]) -> list[Measurement]:
-        """What was measured on each of these images."""
-        facts = [self.facts[ref.id] for ref in images]
-        return [Measurement(fact.values, fact.phash, fact.format) for fact in facts]
-
     @property
+    def measurements(self) -> Measurements:
+        """What was measured on A's images, then on B's."""
+        return Measurements.of_facts(self.facts)
+
+    @cached_property
     def shared(self) -> tuple[str, ...]:
         """Ids of images that are in both sets, byte by byte."""
         return shared_ids(self.a, self.b)
@@ -73,7 +78,7 @@ def both(a: ImageSet, b: ImageSet, config: RunConfig, roles: RunModels) -> Sets:
             window=config.window,
         )
     roles.window = None if one.window is None else one.window.window
-    facts = {**one.facts, **other.facts}
+    facts = joined([one.facts, other.facts])
     sets = Sets(_said(one.images, roles), _said(other.images, roles), facts, window=one.window)
     near = _near(sets)
     return replace(sets, near=near, grouping=grouping.of_sets(sets.a, sets.b, near, config))
@@ -83,13 +88,22 @@ def _said(source: ImageSet, roles: RunModels) -> ImageSet:
     """With the captions of the import, where one is used and has them."""
     if roles.imported is None:
         return source
-    texts = roles.imported.captions([ref.id for ref in source.images])
-    images = (replace(ref, caption=texts.get(ref.id, ref.caption)) for ref in source.images)
-    return replace(source, images=tuple(images))
+    ids, own = ids_of(source.images), source.listing.captions
+    texts = roles.imported.captions(ids)
+    told = [None] * len(ids) if own is None else own.to_pylist()
+    captions = [texts.get(id_, caption) for id_, caption in zip(ids, told, strict=True)]
+    return replace(source, images=with_captions(source.listing, captions))
 
 
 def _near(sets: Sets) -> tuple[tuple[str, ...], ...]:
     """Groups of ids of near-duplicates, within the sets and across them."""
-    refs = tuple({ref.id: ref for ref in (*sets.a.images, *sets.b.images)}.values())
-    groups = near_duplicates(sets.measurements(refs))
-    return tuple(tuple(refs[place].id for place in group) for group in groups)
+    a = len(sets.a.images)
+    rank = np.concatenate(ranks(sets.a.images, sets.b.images))
+    first = np.sort(np.unique(rank, return_index=True)[1])  # what is in both sets counts once
+    measured = sets.measurements
+    groups = near_duplicates(measured if len(first) == len(rank) else measured.take(first))
+    at = (first[list(group)].tolist() for group in groups)
+    return tuple(
+        tuple((sets.a.images[i] if i < a else sets.b.images[i - a]).id for i in group)
+        for group in at
+    )

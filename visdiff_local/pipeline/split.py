@@ -9,6 +9,7 @@ from visdiff_local import stats
 from visdiff_local.config import RunConfig, share_of
 from visdiff_local.errors import InputError
 from visdiff_local.images import matching
+from visdiff_local.images.listing import ranks, taken
 from visdiff_local.pipeline.rankers.scores import BoolArray, Images
 from visdiff_local.pipeline.read import Sets
 from visdiff_local.types import ImageRef
@@ -72,18 +73,14 @@ def sampled(images: Images, config: RunConfig) -> Images:
     if chosen.sum() == len(kept):
         return images
     places = np.flatnonzero(chosen)
-    refs = [images.refs[int(i)] for i in places]
     part = None if images.sampled is None else images.sampled.subset(places)
-    return Images(tuple(refs), design.is_a[places], part)
+    return Images(taken(images.refs, places), design.is_a[places], part)
 
 
-def sides(images: Images) -> tuple[tuple[ImageRef, ...], tuple[ImageRef, ...]]:
+def sides(images: Images) -> tuple[Sequence[ImageRef], Sequence[ImageRef]]:
     """The images of A, and those of B, in their order."""
-    labelled = tuple(zip(images.refs, images.is_a, strict=True))
-    return (
-        tuple(ref for ref, is_a in labelled if is_a),
-        tuple(ref for ref, is_a in labelled if not is_a),
-    )
+    a, b = (np.flatnonzero(side) for side in (images.is_a, ~images.is_a))
+    return taken(images.refs, a), taken(images.refs, b)
 
 
 def _proposed_on(
@@ -94,7 +91,8 @@ def _proposed_on(
     Raises:
         InputError: a set has no image that proposes, or none that tests.
     """
-    order = sorted(range(len(whole.refs)), key=lambda i: (whole.refs[i].id, not whole.is_a[i]))
+    (rank,) = ranks(whole.refs)
+    order = np.lexsort((~whole.is_a, rank))
     design = whole.design.subset(order)
     share = share_of(rows)
     if share is None:
@@ -111,11 +109,11 @@ def _proposed_on(
                     f"--propose-on {rows}: no image of {letter} is left {name}; name other rows, "
                     "or a share such as 30%"
                 )
-    refs = [whole.refs[i] for i in order]
+    refs = taken(whole.refs, order)
 
     def half(mask: BoolArray) -> Images:
         chosen = (np.flatnonzero(mask & side) for side in (design.is_a, ~design.is_a))
-        return sets.grouping.images(*([refs[i] for i in side] for side in chosen))
+        return sets.grouping.images(*(taken(refs, side) for side in chosen))
 
     drawn_in = int((explore & ~named & design.kept).sum())
     return Fold(half(explore), sampled(half(~explore), config), drawn_in=drawn_in)
@@ -125,20 +123,21 @@ def _halves(
     sets: Sets, whole: Images, rng: np.random.Generator
 ) -> tuple[Images, Images, tuple[str, ...]]:
     """Explore and validate: a function of ids and ``rng`` alone, whatever the order of files."""
-    order = sorted(range(len(whole.refs)), key=lambda i: (whole.refs[i].id, not whole.is_a[i]))
+    (rank,) = ranks(whole.refs)
+    order = np.lexsort((~whole.is_a, rank))
     seed = int(rng.integers(2**63))
     design = whole.design.subset(order)
     explore = design.halve(np.random.default_rng(seed))
     empty = _without_a_half(explore, design.is_a)
     if empty:  # one cluster cannot lie on both sides: its images do, and nothing is proved by them
         explore = stats.Design(design.is_a).halve(np.random.default_rng(seed))
-    refs = [whole.refs[i] for i in order]
+    refs = taken(whole.refs, order)
     a, b = (np.flatnonzero(side) for side in (design.is_a, ~design.is_a))
 
     def half(mask: BoolArray) -> Images:
         """Of a set without an image in this half, all of them: nothing can be kept apart there."""
         chosen = [side[mask[side]] if mask[side].any() else side for side in (a, b)]
-        return sets.grouping.images(*([refs[i] for i in side] for side in chosen))
+        return sets.grouping.images(*(taken(refs, side) for side in chosen))
 
     first, second = half(explore), half(~explore)
     torn = tuple(

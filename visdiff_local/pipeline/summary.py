@@ -3,10 +3,13 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+import numpy as np
+
 from visdiff_local.images import ImageSet
+from visdiff_local.images.listing import ranks
 from visdiff_local.pipeline.read import Sets
 from visdiff_local.pipeline.split import Fold
-from visdiff_local.types import Duplicates, Example, SetSummary
+from visdiff_local.types import Duplicates, Example, ImageRef, SetSummary
 
 PREVIEW = 24
 """Images a set that the report shows at a glance."""
@@ -36,11 +39,9 @@ def duplicates(sets: Sets) -> tuple[Duplicates, ...]:
 
     Equal files within one set are not here: the later ones are among the set's skipped.
     """
+    wanted = tuple(set(sets.shared).union(*sets.near))
     where: dict[str, list[str]] = defaultdict(list)
-    in_a = {ref.id for ref in sets.a.images}
-    in_b = {ref.id for ref in sets.b.images}
-    for ref in (*sets.a.images, *sets.b.images):
-        where[ref.id].append(ref.name)
+    in_a, in_b = (_named(side.images, wanted, where) for side in (sets.a, sets.b))
     exact = tuple(Duplicates(tuple(where[i]), exact=True, across=True) for i in sets.shared)
     near = tuple(
         Duplicates(
@@ -51,3 +52,16 @@ def duplicates(sets: Sets) -> tuple[Duplicates, ...]:
         for group in sets.near
     )
     return exact + near
+
+
+def _named(
+    images: Sequence[ImageRef], wanted: Sequence[str], where: dict[str, list[str]]
+) -> set[str]:
+    """The ids among those wanted that these images have; their names are added to ``where``."""
+    asked, there = ranks(wanted, images)
+    found = set()
+    for index in np.flatnonzero(np.isin(there, asked)).tolist():
+        ref = images[index]
+        where[ref.id].append(ref.name)
+        found.add(ref.id)
+    return found

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from visdiff_local import prompts
+from visdiff_local.images.listing import taken
 from visdiff_local.pipeline.rankers.clip import text_vectors
 from visdiff_local.pipeline.rankers.scores import Images
 from visdiff_local.protocols import Embedder, FloatArray
@@ -49,7 +50,8 @@ def by_concepts(
     texts = text_vectors([hypothesis.text for hypothesis in hypotheses], embedder, family)
     found = []
     for hypothesis, text, row in zip(hypotheses, texts, values, strict=True):
-        shown = embedder.embed_images([images.refs[i] for i in best(row, images, hypothesis)])
+        at = np.array(best(row, images, hypothesis), np.int64)
+        shown = embedder.embed_images(taken(images.refs, at))
         others = shown @ bank.T
         spread = np.maximum(others.std(axis=1), 1e-9)
         above = float((((shown @ text) - others.mean(axis=1)) / spread).mean())

@@ -7,6 +7,7 @@ import numpy as np
 
 from visdiff_local import stats
 from visdiff_local.config import RunConfig
+from visdiff_local.images.listing import taken
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.propose import clip
 from visdiff_local.pipeline.read import Sets
@@ -39,7 +40,7 @@ def test(
     refs, design = images.refs, images.design
     if len(refs) > AT_MOST:
         chosen = np.flatnonzero(design.halve(rng, AT_MOST / len(refs)))
-        refs, design = tuple(refs[int(i)] for i in chosen), design.subset(chosen)
+        refs, design = taken(refs, chosen), design.subset(chosen)
     texts = [
         hypothesis.text
         for fold in settled

@@ -1,12 +1,13 @@
 """What a reader must know before believing a result: each warning is one plain sentence."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from visdiff_local import stats
 from visdiff_local.config import RunConfig
-from visdiff_local.images import Chosen, Facts
+from visdiff_local.images import Chosen, FactColumns
+from visdiff_local.images.listing import ranks, whole_files
 from visdiff_local.pipeline import grouping
 from visdiff_local.pipeline.conclusion import BELIEVED_UP_TO
 from visdiff_local.pipeline.looks import Looks
@@ -34,8 +35,7 @@ def about_sets(sets: Sets, folds: Sequence[Fold], config: RunConfig) -> Iterator
             count = len(source.skipped)
             files = "file was" if count == 1 else "files were"
             yield f"{count} {files} left out of {letter}; the report and run.json say why"
-    identical = {ref.id for ref in sets.a.images} == {ref.id for ref in sets.b.images}
-    if identical:
+    if len(sets.shared) == len(sets.a.images) == len(sets.b.images):
         yield "A and B are the same images: there is nothing to find"
     elif sets.shared:
         count = len(sets.shared)
@@ -68,30 +68,29 @@ def _about_sample(sets: Sets, folds: Sequence[Fold], most: int) -> Iterator[str]
 
 
 def about_pixels(
-    chosen: Chosen | None, refs: Sequence[ImageRef], known: Mapping[str, Facts]
+    chosen: Chosen | None, refs: Sequence[ImageRef], facts: FactColumns
 ) -> Iterator[str]:
     """Deep pixels whose window was guessed, or stands beside 8-bit images; pages left out."""
-    facts = [known[ref.id] for ref in refs]
-    whole = [fact for ref, fact in zip(refs, facts, strict=True) if not ref.at.part]
+    whole = whole_files(refs)
     if chosen is not None and chosen.how != "given":
         yield (
             f"{chosen.images} images have more than 8 bits; values of {chosen.text} are shown from "
             f"black to white in both sets (by {chosen.how}{_naming(chosen)}); "
             "set it with --window LO,HI"
         )
-    plain = sum(fact.levels is None for fact in facts)
+    plain = len(facts) - len(facts.deep)
     if chosen is not None and plain:
         yield (
             f"{plain} images have 8 bits and {len(facts) - plain} have more: how they are stored "
             "may be what differs"
         )
-    pages = sum(fact.frames > 1 for fact in whole)
+    pages = int((whole & (facts.frames > 1)).sum())
     if pages:
         yield (
             f"{pages} {'image has' if pages == 1 else 'images have'} several pages or frames, of "
             "which the first is used; --frames all makes each an image"
         )
-    bands = sum(fact.bands > 4 for fact in whole)
+    bands = int((whole & (facts.bands > 4)).sum())
     if bands:
         yield (
             f"{bands} {'image has' if bands == 1 else 'images have'} more than 4 bands, of which "
@@ -225,10 +224,11 @@ def _about_reversals(settled: Sequence[Tested], within: str | None) -> Iterator[
 
 
 def _about_halves(fold: Fold) -> Iterator[str]:
-    both = {ref.id for ref in fold.explore.refs} & {ref.id for ref in fold.validate.refs}
+    explore, validate = ranks(fold.explore.refs, fold.validate.refs)
+    both = len(np.intersect1d(explore, validate))
     if both:
-        plural = "" if len(both) == 1 else "s"
+        plural = "" if both == 1 else "s"
         yield (
-            f"{len(both)} image{plural} had to be in both the explore and the validate half; "
+            f"{both} image{plural} had to be in both the explore and the validate half; "
             "scores may be optimistic"
         )

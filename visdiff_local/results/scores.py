@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from visdiff_local.errors import InputError
+from visdiff_local.images import arrow
 from visdiff_local.images.table import ImageTable, TextScores
 from visdiff_local.protocols import FloatArray
 from visdiff_local.system import foreign
@@ -222,11 +223,11 @@ def _type(name: str, values: Any) -> "pa.DataType":
 def _array(values: Any, kind: "pa.DataType") -> "pa.Array":
     import pyarrow as pa
 
-    if isinstance(values, np.ndarray):
-        return pa.array(values, from_pandas=True).cast(kind)
-    if kind == pa.string():
-        return pa.array([v if v is None else _encodable(str(v)) for v in values], kind)
-    return pa.array(values, kind)
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        return arrow.numbers(values, nan_is_null=True)
+    if kind == pa.bool_():
+        return arrow.truths(np.asarray(values, np.bool_))
+    return arrow.texts([v if v is None or isinstance(v, str) else str(v) for v in values])
 
 
 def _encodable(text: str) -> str:

@@ -48,14 +48,26 @@ class VarianceTable:
     side: BoolArray
     """(k,) per cluster and set."""
 
-    def correlation(self, values: FloatArray) -> FloatArray:
-        """Of values (M, N)."""
+    def correlation(
+        self,
+        values: FloatArray,
+        dealt: IntArray | None = None,
+        squares: FloatArray | None = None,
+    ) -> FloatArray:
+        """Of values (M, N).
+
+        Args:
+            dealt: (N,), whose values each image has instead of its own.
+            squares: (M,), the sum of the squares of each row, where it is known.
+        """
+        order = self.order if dealt is None else dealt[self.order]
+        squares = (values**2).sum(axis=1) if squares is None else squares
         k, n = len(self.size), float(self.size.sum())
         sides = np.unique(self.side)
         if k <= len(sides) or n <= k:
             return np.full(len(values), np.nan)
-        means = np.add.reduceat(values[:, self.order], self.starts, axis=1) / self.size
-        within = (values**2).sum(axis=1) - (self.size * means**2).sum(axis=1)
+        means = np.add.reduceat(values[:, order], self.starts, axis=1) / self.size
+        within = squares - (self.size * means**2).sum(axis=1)
         between, typical = np.zeros(len(values)), n
         for side in sides:
             mine = self.side == side
@@ -143,13 +155,14 @@ def grouping_effects(
         if not len(ranks) or np.isnan(observed).all():
             continue
         icc = float(observed.mean())
-        reached = 0
+        reached, squares = 0, (ranks**2).sum(axis=1)
         for _ in range(permutations):
             dealt = np.empty(len(side), np.int64)
             for value in (True, False):
                 at = np.flatnonzero(side == value)
                 dealt[at] = rng.permutation(at)
-            reached += bool(table.correlation(ranks[:, dealt]).mean() >= icc - 1e-12)
+            by_chance = table.correlation(ranks, dealt, squares).mean()
+            reached += bool(by_chance >= icc - 1e-12)
             if reached >= 10 * (1 + permutations * alpha):
                 break  # it will not matter any more
         p = (1 + reached) / (1 + permutations)

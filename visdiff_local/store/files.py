@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple
+from typing import Any
 
 from visdiff_local.images import Facts, Levels, Stamp, shown
 from visdiff_local.store.database import DAY, Database
@@ -45,7 +46,7 @@ class Files:
             "FROM files JOIN facts ON facts.id = files.id AND facts.version = ? WHERE path IN"
         )
         now, marked = int(time.time()), _version(version)
-        found: dict[Stamp, tuple[str, Facts]] = {}
+        sound_ones: list[tuple[Stamp, bytes, bytes]] = []
         stale: list[tuple[int, bytes]] = []
         for path, size, mtime_ns, id_, file_sum, facts, facts_sum, used in self._database.rows_in(
             query, list(wanted), (marked,)
@@ -57,11 +58,15 @@ class Files:
             if not sound or _checksum(id_, marked, facts) != facts_sum:
                 self._report(f"a damaged row was found in {self._database.path}; file read again")
                 continue
-            found[stamp] = (id_.hex(), _decoded(facts))
+            sound_ones.append((stamp, id_, facts))
             if used < now - DAY:
                 stale.append((now, path))
         self._database.write(("UPDATE files SET used = ? WHERE path = ?", stale))
-        return found
+        known = json.loads(b"[%s]" % b",".join(facts for _, _, facts in sound_ones))
+        return {
+            stamp: (id_.hex(), _facts(fields))
+            for (stamp, id_, _), fields in zip(sound_ones, known, strict=True)
+        }
 
     def remember(self, items: Sequence[tuple[Stamp, str, Facts]], version: str) -> None:
         """Stores what was read, in one transaction.
@@ -122,7 +127,11 @@ def _encoded(facts: Facts) -> bytes:
 
 
 def _decoded(raw: bytes) -> Facts:
-    width, height, format_name, phash, values, frames, bands, spread, tags = json.loads(raw)
+    return _facts(json.loads(raw))
+
+
+def _facts(fields: Sequence[Any]) -> Facts:
+    width, height, format_name, phash, values, frames, bands, spread, tags = fields
     levels = None
     if spread is not None:
         kind, low, high, own, bits = spread

@@ -8,10 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from visdiff_local.images.covariates import Cell
+import numpy as np
+import numpy.typing as npt
+
+from visdiff_local.images.covariates import Cell, Column
+from visdiff_local.images.located import Located
 from visdiff_local.types import Locator, Skipped
 
 Frames = Literal["first", "all"]
+Places = Sequence[int] | npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +52,18 @@ class Table(Protocol):
 
     def __len__(self) -> int: ...
 
-    def cells(self, name: str, places: Sequence[int] | None = None) -> list[Cell]:
+    def cells(self, name: str, places: Places | None = None) -> list[Cell]:
         """The cells of a column, all of them or those at these places."""
+
+    def column(self, name: str, places: Places) -> Column:
+        """The cells at these places, each distinct one held once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """A :class:`Table` in memory."""
 
-    of: Mapping[str, Sequence[Cell]]
+    of: Mapping[str, Sequence[Cell] | Column]
     rows: int
 
     @property
@@ -65,9 +73,16 @@ class Columns:
     def __len__(self) -> int:
         return self.rows
 
-    def cells(self, name: str, places: Sequence[int] | None = None) -> list[Cell]:
+    def cells(self, name: str, places: Places | None = None) -> list[Cell]:
         column = self.of[name]
-        return list(column) if places is None else [column[place] for place in places]
+        return [column[int(place)] for place in (range(self.rows) if places is None else places)]
+
+    def column(self, name: str, places: Places) -> Column:
+        column = self.of[name]
+        if isinstance(column, Column):
+            same = len(places) == len(column) and np.array_equal(places, np.arange(len(column)))
+            return column if same else column.take(places)
+        return Column.of(self.cells(name, places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +109,5 @@ class Source:
     ignored: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
     cluster: str | None = None
+    at: Located | None = None
+    """Where the bytes of all rows are, in columns, where each has some; ``locate`` is not asked."""

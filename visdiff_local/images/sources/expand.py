@@ -1,9 +1,12 @@
 """Files that are many images: videos by the second, pages, slices; and DICOM files' columns."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from visdiff_local.errors import InputError, UnreadableImageError
 from visdiff_local.images.covariates import Cell
@@ -11,6 +14,7 @@ from visdiff_local.images.decoders import dicom, video
 from visdiff_local.images.decoders.base import Wanted
 from visdiff_local.images.decoders.decode import opened
 from visdiff_local.images.decoders.parts import Part, parsed
+from visdiff_local.images.located import Files, Located, located
 from visdiff_local.images.sources.base import Columns, Options, Table
 from visdiff_local.system.threads import ahead
 from visdiff_local.types import Locator, Skipped
@@ -24,64 +28,99 @@ _PAGED = (
 )
 _BANDED = (".tif", ".tiff", ".png")
 _DICOM = (".dcm", ".dicom", ".ima")
+_VIDEOS = tuple(video.SUFFIXES)
+_LOOKED_INTO = (*_VIDEOS, *_DICOM)
 
-Expanded = tuple[int, Locator, dict[str, Cell]]
-"""Place of the row that it is from, where it is, and what is known of it."""
+Known = dict[str, Cell]
+"""What a file says of an image in it, by column."""
 
 
-def expanded(
-    places: Sequence[Locator], options: Options
-) -> tuple[list[Expanded], list[Skipped], str | None]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Expanded:
+    """Each image once.
+
+    Args:
+        row: int64 (n,), the index of the row that it is from.
+        at: where it is.
+        known: what is known of it; empty where nothing is known of any.
+        skipped: what could not be opened.
+        cluster: the column whose images belong together.
+    """
+
+    row: npt.NDArray[np.int64]
+    at: Located
+    known: Sequence[Known] = ()
+    skipped: tuple[Skipped, ...] = ()
+    cluster: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> "Expanded":
+        """Those of the images at these indices."""
+        known = [self.known[index] for index in indices.tolist()] if self.known else ()
+        return replace(self, row=self.row[indices], at=self.at.take(indices), known=known)
+
+
+def expanded(places: Located, options: Options) -> Expanded:
     """Each image once, with columns of its own; what could not be opened; the cluster column."""
-    found: list[Expanded] = []
+    if isinstance(places, Files):
+        names = enumerate(places.file_names())
+        quick = [places[row] for row, name in names if _needs_look(name, "", options)]
+    else:
+        quick = [at for at in places if _needs_look(at.name, at.part, options)]
+    if not quick:
+        return Expanded(np.arange(len(places)), places)
+    looked = dict(ahead(partial(_images, options=options), quick))
+    found: list[tuple[int, Locator, Known]] = []
     skipped: list[Skipped] = []
-    cluster = None
-    work = partial(_images, options=options)
-    quick = [at for at in places if _needs_look(at, options)]
-    looked = dict(ahead(work, quick)) if quick else {}
     for row, at in enumerate(places):
         images = looked.get(at, [(at, {})])
         if isinstance(images, Skipped):
             skipped.append(images)
             continue
-        found += [(row, one, columns) for one, columns in images]
-    names = {name for _, _, columns in found for name in columns}
-    for name in (VIDEO, dicom.PATIENT, FILE):
-        if cluster is None and name in names:
-            cluster = name
-    return found, skipped, cluster
+        found += [(row, one, known) for one, known in images]
+    told = {name for _, _, known in found for name in known}
+    return Expanded(
+        np.array([row for row, _, _ in found], np.int64),
+        located(at for _, at, _ in found),
+        [known for _, _, known in found] if told else (),
+        tuple(skipped),
+        next((name for name in (VIDEO, dicom.PATIENT, FILE) if name in told), None),
+    )
 
 
-def columns_of(found: Iterable[Expanded]) -> dict[str, list[Cell]]:
+def columns_of(found: Expanded) -> dict[str, list[Cell]]:
     """Columns that the images bring themselves, in their order."""
-    rows = [columns for _, _, columns in found]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return {name: [row.get(name) for row in rows] for name in names}
+    names = list(dict.fromkeys(name for known in found.known for name in known))
+    return {name: [known.get(name) for known in found.known] for name in names}
 
 
-def table_of(found: Sequence[Expanded], rows: Table, places: Sequence[int]) -> Table:
-    """What the source and the files themselves say of each image, in their order."""
-    kept = [places[row] for row, _, _ in found]
-    told = {name: rows.cells(name, kept) for name in rows.names}
+def table_of(found: Expanded, rows: Table, places: npt.NDArray[np.int64]) -> Table:
+    """What the source and the files themselves say of each image, in their order.
+
+    Args:
+        places: the row of the source of each row that was expanded.
+    """
+    told = {name: rows.cells(name, places[found.row]) for name in rows.names}
     return Columns({**told, **columns_of(found)}, len(found))
 
 
-def _ends(at: Locator, suffixes: Sequence[str]) -> bool:
-    return at.name.lower().endswith(tuple(suffixes))
+def _ends(name: str, suffixes: Sequence[str]) -> bool:
+    return name.lower().endswith(tuple(suffixes))
 
 
-def _needs_look(at: Locator, options: Options) -> bool:
-    if at.part:
+def _needs_look(name: str, part: str, options: Options) -> bool:
+    if part:
         return False
-    paged = options.frames == "all" and _ends(at, _PAGED)
-    banded = bool(options.bands) and _ends(at, _BANDED)
-    bare = "." not in at.name.rpartition("/")[2]
-    return _ends(at, tuple(video.SUFFIXES)) or _ends(at, _DICOM) or bare or paged or banded
+    paged = options.frames == "all" and _ends(name, _PAGED)
+    banded = bool(options.bands) and _ends(name, _BANDED)
+    return _ends(name, _LOOKED_INTO) or "." not in name.rpartition("/")[2] or paged or banded
 
 
 def _images(at: Locator, options: Options) -> list[tuple[Locator, dict[str, Cell]]] | Skipped:
     try:
-        if _ends(at, tuple(video.SUFFIXES)):
+        if _ends(at.name, _VIDEOS):
             return _moments(at, options)
         return _pages(at, options)
     except UnreadableImageError as error:
@@ -111,9 +150,9 @@ def _pages(at: Locator, options: Options) -> list[tuple[Locator, dict[str, Cell]
         if dicom.is_dicom(stream.read(dicom.LEAST)):
             stream.seek(0)
             known = dict(dicom.header_columns(stream))  # not the pixels: a warm run reads none
-    banded = bool(options.bands) and _ends(at, _BANDED)
+    banded = bool(options.bands) and _ends(at.name, _BANDED)
     bands = options.bands if banded else ()
-    if options.frames == "first" or not _ends(at, _PAGED):
+    if options.frames == "first" or not _ends(at.name, _PAGED):
         return [(_part(at, Part(bands=bands)) if bands else at, known)]
     try:
         frames = opened(at.read(), Wanted()).frames

@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from visdiff_local.images import compressed
-from visdiff_local.images.covariates import FOLDER
+from visdiff_local.images.covariates import FOLDER, Column
 from visdiff_local.images.decoders.video import SUFFIXES as VIDEOS
-from visdiff_local.images.locators import File
+from visdiff_local.images.located import Files
 from visdiff_local.images.names import absolute, natural_key, shown
 from visdiff_local.images.sources.base import Columns, Source
 from visdiff_local.system import run_folders
@@ -34,33 +35,39 @@ _DICOM_AT, _DICOM = 128, b"DICM"
 class Found:
     """The images of a folder, and what else is there."""
 
-    images: list[Path] = field(default_factory=list)
+    images: list[tuple[str, str]] = field(default_factory=list)
+    """The folder of each as it was named, and its name there."""
     ignored: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     stored: Path | None = None
     """The first file that may hold a data set: an archive, a Parquet file."""
 
-    def add(self, path: Path) -> None:
-        name = path.name
-        if name.startswith("."):
-            self.left_out["hidden files"] += looks_like_image(path)
-            self.ignored += not looks_like_image(path)
-        elif looks_like_image(path):
-            self.images.append(path)
-        else:
+    def add(self, folder: str, name: str) -> None:
+        is_image = looks_like_image(folder, name)
+        if not is_image:
             self.ignored += 1
             if self.stored is None and name.lower().endswith(_STORED):
-                self.stored = path
+                self.stored = Path(folder, name)
+        elif name.startswith("."):
+            self.left_out["hidden files"] += 1
+        else:
+            self.images.append((folder, name))
+
+    def sorted(self) -> Self:
+        """In natural order (2 before 10)."""
+        self.images.sort(key=lambda one: natural_key(f"{one[0]}/{one[1]}"))
+        return self
 
 
-def looks_like_image(path: Path) -> bool:
+def looks_like_image(folder: str, name: str) -> bool:
     """By the suffix; a file without one is looked into, for DICOM has none."""
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
-        return path.name.lower().endswith(".nii.gz")
-    if suffix:
-        return suffix in IMAGES
+    stem, _, suffix = name.rpartition(".")
+    if stem and suffix:
+        return f".{suffix.lower()}" in IMAGES and (
+            suffix.lower() != "gz" or name.lower().endswith(".nii.gz")
+        )
+    path = Path(folder, name)
     try:
         with path.open("rb") as stream:
             return path.is_file() and stream.read(_DICOM_AT + 4)[_DICOM_AT:] == _DICOM
@@ -81,40 +88,41 @@ def why_left_out(parts: Sequence[str]) -> str:
 def listed(folder: Path) -> Found:
     """All images in a folder and the folders below it, in natural order (2 before 10)."""
     found = Found()
-    for path in _walk(folder, found):
-        found.add(path)
-    found.images.sort(key=natural_key)
-    return found
+    for where, name in _walk(folder, found):
+        found.add(where, name)
+    return found.sorted()
 
 
 def among(files: Iterable[Path]) -> Found:
     """Those of these files that are images."""
     found = Found()
     for path in files:
-        found.add(path)
-    found.images.sort(key=natural_key)
-    return found
+        found.add(*os.path.split(path))
+    return found.sorted()
 
 
 def source(found: Found, folder: Path, where: str, name: str) -> Source:
     """The images of a folder or a glob, with the folder that each lies in."""
     base = absolute(folder)
-    parts = [os.path.split(path) for path in found.images]
-    whole = {head: absolute(Path(head)) for head, _ in parts}  # once a folder, not once an image
-    named = {head: shown(os.path.relpath(path, base)) for head, path in whole.items()}
-    table = Columns({FOLDER: [named[head] for head, _ in parts]}, len(parts))
+    whole: dict[str, str] = {}  # once a folder, not once an image
+    for head, _ in found.images:
+        if head not in whole:
+            whole[head] = os.fspath(absolute(Path(head)))
+    files = Files.of((whole[head], tail) for head, tail in found.images)
+    named = Column.of([shown(os.path.relpath(path, base)) for path in files.folders])
     return Source(
         name,
         where,
-        table,
-        lambda place: File(whole[parts[place][0]] / parts[place][1]),
+        Columns({FOLDER: Column(named.codes[files.folder], named.values)}, len(files)),
+        files.__getitem__,
         skipped=tuple(found.skipped),
         ignored=found.ignored,
         left_out=dict(found.left_out),
+        at=files,
     )
 
 
-def _walk(folder: Path, found: Found) -> Iterator[Path]:
+def _walk(folder: Path, found: Found) -> Iterator[tuple[str, str]]:
     """All files below, through links too, each folder once even where links make a ring."""
 
     def refuse(error: OSError) -> None:
@@ -122,21 +130,22 @@ def _walk(folder: Path, found: Found) -> Iterator[Path]:
         found.skipped.append(Skipped(shown(error.filename), f"folder cannot be read: {reason}"))
 
     seen: set[tuple[int, int]] = set()
-    waiting = [folder]
+    waiting = [os.fspath(folder)]
     while waiting:  # not os.walk, which recurses: folders may lie deeper than Python can
         root = waiting.pop()
         try:
-            facts = root.stat()
+            facts = os.stat(root)  # noqa: PTH116 (strings: objects take longer than the system)
             if (facts.st_dev, facts.st_ino) in seen:
                 continue
             seen.add((facts.st_dev, facts.st_ino))
             with os.scandir(root) as listing:
-                entries = sorted((Path(one.path), _is_folder(one)) for one in listing)
+                entries = sorted((one.name, _is_folder(one)) for one in listing)
         except OSError as error:  # a ring of links, or a path longer than the system takes
             refuse(error)
             continue
-        waiting += [p for p, inner in reversed(entries) if inner and not _leaves_out(p, found)]
-        yield from (path for path, inner in entries if not inner)
+        inner = [Path(root, name) for name, is_folder in entries if is_folder]
+        waiting += [os.fspath(p) for p in reversed(inner) if not _leaves_out(p, found)]
+        yield from ((root, name) for name, is_folder in entries if not is_folder)
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

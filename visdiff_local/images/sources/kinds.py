@@ -66,9 +66,8 @@ def of_glob(pattern: str, options: Options) -> Source:
     images = folders.among(files)
     if not images.images:
         raise InputError(_no_image(Path(pattern), images))
-    common = Path(
-        os.path.commonpath([absolute(folder) for folder in {path.parent for path in images.images}])
-    )
+    heads = {head for head, _ in images.images}
+    common = Path(os.path.commonpath([absolute(Path(head)) for head in heads]))
     return folders.source(images, common, where, pattern)
 
 

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from visdiff_local.errors import InputError
+from visdiff_local.images import arrow, located
 from visdiff_local.images.covariates import Column, Covariates, no_column
+from visdiff_local.images.listing import Listing, taken
+from visdiff_local.images.located import Located
 from visdiff_local.images.names import shown
 from visdiff_local.images.sources import expand, memory
 from visdiff_local.images.sources import table as tables
@@ -18,7 +22,7 @@ from visdiff_local.images.sources.choice import answers, chosen
 from visdiff_local.images.sources.kinds import of_folder, of_glob, source_of
 from visdiff_local.types import ImageRef, Skipped
 
-Item = TypeVar("Item")
+Many = TypeVar("Many", Located, expand.Expanded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class ImageSet:
     """One side of a comparison, as listed. ``id`` of its images is "" until :func:`read_set`."""
 
     name: str
-    images: tuple[ImageRef, ...]
+    images: Sequence[ImageRef]
+    """In columns (:class:`.listing.Listing`) where a source has listed them."""
     skipped: tuple[Skipped, ...] = ()
     ignored: int = 0
     """Files that do not look like images by their suffix."""
@@ -38,19 +43,21 @@ class ImageSet:
     """Images that were not looked at, by reason: in hidden folders, not drawn by --max-images."""
 
     @property
+    def listing(self) -> Listing:
+        """The images in columns."""
+        return self.images if isinstance(self.images, Listing) else Listing.of(self.images)
+
+    @property
     def covariates(self) -> Covariates:
         """The columns by image id."""
-        return Covariates(tuple(ref.id for ref in self.images), self.columns)
+        return Covariates(self.images, self.columns)
 
-    def keeping(self, places: Sequence[int], images: tuple[ImageRef, ...] | None = None) -> Self:
-        """The images at these places, with their rows of the columns.
-
-        Args:
-            images: what they are from now on; the same images where it is None.
-        """
-        kept = tuple(self.images[place] for place in places) if images is None else images
-        columns = {name: column.take(places) for name, column in self.columns.items()}
-        return replace(self, images=kept, columns=columns)
+    def keeping(self, indices: npt.NDArray[np.int64]) -> Self:
+        """The images at these indices, with their rows of the columns."""
+        if len(indices) == len(self.images) and (np.diff(indices) > 0).all():
+            return self
+        columns = {name: column.take(indices) for name, column in self.columns.items()}
+        return replace(self, images=taken(self.images, indices), columns=columns)
 
     def requiring(self, column: str) -> Self:
         """The images that have a value in the column; the others are listed as skipped.
@@ -60,10 +67,10 @@ class ImageSet:
         """
         if column not in self.columns:
             raise InputError(f"{self.name}: {no_column(column, tuple(self.columns))}")
-        has = (self.columns[column].codes >= 0).tolist()
+        has = self.columns[column].codes >= 0
         why = f"no value in the column {column!r}"
-        lost = [Skipped(self.images[i].name, why) for i, there in enumerate(has) if not there]
-        kept = self.keeping([i for i, there in enumerate(has) if there])
+        lost = [Skipped(self.images[i].name, why) for i in np.flatnonzero(~has).tolist()]
+        kept = self.keeping(np.flatnonzero(has))
         return replace(kept, skipped=(*self.skipped, *lost))
 
     @classmethod
@@ -181,55 +188,60 @@ class ImageSet:
     ) -> Self:
         """The set of a source's rows: chosen, sampled, each with its caption and columns."""
         options = options or Options()
-        rows = list(range(len(source.table)))
         later = where is not None and not answers(source.table, where)
+        rows = np.arange(len(source.table))
         if where is not None and not later:
-            rows = chosen(source.shown, source.table, where)
+            rows = np.array(chosen(source.shown, source.table, where), np.int64)
         left_out = dict(source.left_out)
-        located = [(row, source.locate(row)) for row in rows]
-        skipped = [at for _, at in located if isinstance(at, Skipped)]
-        there = [(row, at) for row, at in located if not isinstance(at, Skipped)]
+        skipped: list[Skipped] = []
+        if source.at is None:
+            found = [(int(row), source.locate(int(row))) for row in rows]
+            skipped = [at for _, at in found if isinstance(at, Skipped)]
+            there = [(row, at) for row, at in found if not isinstance(at, Skipped)]
+            rows = np.array([row for row, _ in there], np.int64)
+            at = located.located(at for _, at in there)
+        else:
+            at = source.at if len(rows) == len(source.at) else source.at.take(rows)
         if not later:
-            there = _drawn(there, options, left_out)
-        images, failed, cluster = expand.expanded([at for _, at in there], options)
+            rows, at = _drawn(rows, at, options, left_out)
+        images = expand.expanded(at, options)
         if where is not None and later:  # by what the files say of themselves
-            known = expand.table_of(images, source.table, [row for row, _ in there])
-            images = [images[place] for place in chosen(source.shown, known, where)]
-        images = _drawn(images, options, left_out)
-        kept = [there[place][0] for place, _, _ in images]
-        captions: list[str | None] = [None] * len(kept)
+            known = expand.table_of(images, source.table, rows)
+            images = images.take(np.array(chosen(source.shown, known, where), np.int64))
+        kept, images = _drawn(rows[images.row], images, options, left_out)
+        captions = None
         if source.caption is not None:
-            captions = [_text(cell) for cell in source.table.cells(source.caption, kept)]
+            said = [_text(cell) for cell in source.table.cells(source.caption, kept)]
+            captions = arrow.texts(said) if any(text is not None for text in said) else None
         columns = {
-            column: Column.of(source.table.cells(column, kept))
+            column: source.table.column(column, kept)
             for column in source.table.names
             if column not in source.hidden
         }
         columns |= {n: Column.of(cells) for n, cells in expand.columns_of(images).items()}
-        refs = tuple(
-            ImageRef("", at, caption) for (_, at, _), caption in zip(images, captions, strict=True)
-        )
         return cls(
             name or where or source.name,
-            refs,
-            (*source.skipped, *skipped, *failed),
+            Listing(images.at, captions=captions),
+            (*source.skipped, *skipped, *images.skipped),
             source.ignored,
             columns,
-            source.cluster or cluster,
+            source.cluster or images.cluster,
             left_out,
         )
 
 
-def _drawn(items: list[Item], options: Options, left_out: dict[str, int]) -> list[Item]:
+def _drawn(
+    rows: npt.NDArray[np.int64], items: Many, options: Options, left_out: dict[str, int]
+) -> tuple[npt.NDArray[np.int64], Many]:
     """At most ``max_images`` of them, drawn by the seed, in their order."""
     most = options.max_images
-    if most is None or len(items) <= most:
-        return items
+    if most is None or len(rows) <= most:
+        return rows, items
     rng = np.random.default_rng(options.seed)
-    places = np.sort(rng.permutation(len(items))[:most])
+    indices = np.sort(rng.permutation(len(rows))[:most])
     reason = f"not drawn (--max-images {most})"
-    left_out[reason] = left_out.get(reason, 0) + len(items) - most
-    return [items[place] for place in places]
+    left_out[reason] = left_out.get(reason, 0) + len(rows) - most
+    return rows[indices], items.take(indices)
 
 
 def _text(cell: object) -> str | None:

@@ -7,11 +7,14 @@ from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from visdiff_local.errors import InputError
-from visdiff_local.images.covariates import Cell
+from visdiff_local.images import arrow
+from visdiff_local.images.covariates import Cell, Column
 from visdiff_local.images.names import shown
 from visdiff_local.images.sources import delimited, features
-from visdiff_local.images.sources.base import Columns, Options, Source, Table
+from visdiff_local.images.sources.base import Columns, Options, Places, Source, Table
 from visdiff_local.images.sources.paths import located
 from visdiff_local.system import foreign
 from visdiff_local.types import Locator, Skipped
@@ -42,13 +45,29 @@ class Arrow:
     def __len__(self) -> int:
         return int(self.content.num_rows)
 
-    def cells(self, name: str, places: Sequence[int] | None = None) -> list[Cell]:
+    def cells(self, name: str, places: Places | None = None) -> list[Cell]:
+        return [cell(value) for value in self._taken(name, places).to_pylist()]
+
+    def column(self, name: str, places: Places) -> Column:
         import pyarrow as pa
 
+        taken = self._taken(name, places)
+        if not isinstance(taken.type, pa.DictionaryType):
+            taken = taken.dictionary_encode()
+        whole = taken.unify_dictionaries().combine_chunks()
+        if isinstance(whole, pa.ChunkedArray):  # older versions leave one chunk, or none
+            if not len(whole):
+                return Column.of(())
+            whole = whole.chunk(0)
+        distinct = Column.of([cell(value) for value in whole.dictionary.to_pylist()])
+        codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        return Column(np.array([*distinct.codes, -1], np.int32)[codes], distinct.values)
+
+    def _taken(self, name: str, places: Places | None) -> "pa.ChunkedArray":
         column = self.content.column(name)
-        if places is not None:
-            column = column.take(pa.array(places, pa.int64()))
-        return [cell(value) for value in column.to_pylist()]
+        return (
+            column if places is None else column.take(arrow.numbers(np.asarray(places, np.int64)))
+        )
 
 
 def cell(value: object) -> Cell:

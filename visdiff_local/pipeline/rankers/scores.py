@@ -7,11 +7,13 @@ token probabilities, never from text.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from visdiff_local import stats
+from visdiff_local.images.listing import joined
 from visdiff_local.protocols import FloatArray
 from visdiff_local.types import Hypothesis, ImageRef
 
@@ -22,7 +24,7 @@ ScoreFunction = Callable[[Sequence[str], Sequence[ImageRef]], FloatArray]
 very many images. NaN: the model gave no answer for that image."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Images:
     """Images of both sets and the side each is from; ``is_a`` bool (N,)."""
 
@@ -34,9 +36,9 @@ class Images:
 
     @classmethod
     def of(cls, a: Sequence[ImageRef], b: Sequence[ImageRef]) -> "Images":
-        return cls((*a, *b), np.arange(len(a) + len(b)) < len(a))
+        return cls(joined([a, b]), np.arange(len(a) + len(b)) < len(a))
 
-    @property
+    @cached_property
     def design(self) -> stats.Design:
         return self.sampled or stats.Design(self.is_a)
 

@@ -1,0 +1,77 @@
+"""Arrow arrays from lists and numpy, without the conversion that would import pandas.
+
+``pyarrow.array`` asks pandas, where it is installed, whether it was handed a series: half a second
+of a repeated run. Built from buffers, the arrays are the same, and made faster.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def texts(values: Sequence[str | None]) -> "pa.StringArray":
+    """Of text, null for None; what no UTF-8 can hold is escaped.
+
+    Raises:
+        TypeError: a value is no text.
+    """
+    import pyarrow as pa
+
+    encoded = [b"" if v is None else v.encode("utf-8", "backslashreplace") for v in values]
+    return _variable(pa.string(), encoded, [v is not None for v in values])
+
+
+def raw(values: Sequence[bytes]) -> "pa.BinaryArray":
+    """Of bytes."""
+    import pyarrow as pa
+
+    return _variable(pa.binary(), values, None)
+
+
+def numbers(values: npt.NDArray[Any], *, nan_is_null: bool = False) -> "pa.Array":
+    """Of integers or floats (n,).
+
+    Args:
+        nan_is_null: NaN becomes null.
+    """
+    import pyarrow as pa
+
+    whole = np.ascontiguousarray(values)
+    valid = ~np.isnan(whole) if nan_is_null else None
+    buffers = [None if valid is None or valid.all() else _bits(valid), pa.py_buffer(whole)]
+    return pa.Array.from_buffers(pa.from_numpy_dtype(whole.dtype), len(whole), buffers)
+
+
+def truths(values: npt.NDArray[np.bool_]) -> "pa.BooleanArray":
+    """Of bools (n,)."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, _bits(values)])
+
+
+def _variable(
+    kind: "pa.DataType", values: Sequence[bytes], there: Sequence[bool] | None
+) -> "pa.Array":
+    import pyarrow as pa
+
+    ends = np.fromiter(accumulate(map(len, values), initial=0), np.int64, len(values) + 1)
+    if ends[-1] >= 2**31:
+        raise ValueError(f"{ends[-1]} bytes of text are too many for one column")
+    buffers = [
+        None if there is None or all(there) else _bits(np.array(there, np.bool_)),
+        pa.py_buffer(ends.astype(np.int32)),
+        pa.py_buffer(b"".join(values)),
+    ]
+    return pa.Array.from_buffers(kind, len(values), buffers)
+
+
+def _bits(valid: npt.NDArray[np.bool_]) -> "pa.Buffer":
+    import pyarrow as pa
+
+    return pa.py_buffer(np.packbits(valid, bitorder="little"))

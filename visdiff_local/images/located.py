@@ -1,0 +1,221 @@
+"""Where very many images lie, in columns: a locator is made when it is asked for."""
+
+import os
+import sys
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from visdiff_local.errors import UnreadableImageError
+from visdiff_local.images import arrow
+from visdiff_local.images.locators import File
+from visdiff_local.images.names import shown
+from visdiff_local.types import Locator, Stamp
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+IntArray = npt.NDArray[np.int64]
+_NAMES = (sys.getfilesystemencoding(), "surrogateescape")
+"""As os.fsencode and os.fsdecode have it, without their check of every name."""
+AT_ONCE = 65_536
+"""Images whose columns become Python objects together."""
+
+
+class Located(Sequence[Locator]):
+    """Where n images lie, in their order."""
+
+    @abstractmethod
+    def take(self, indices: IntArray) -> "Located":
+        """Those of the images at these indices."""
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Of all columns, in memory."""
+
+    @property
+    def whole(self) -> npt.NDArray[np.bool_]:
+        """(n,) which are all of their bytes, and no frame or box of them."""
+        return np.array([not at.part for at in self], np.bool_)
+
+    def names(self, start: int = 0, stop: int | None = None) -> list[str]:
+        """What people see, of these images."""
+        return [at.name for at in self._part(start, stop)]
+
+    def stamps(self, start: int, stop: int) -> list[Stamp | UnreadableImageError]:
+        """Size and age of these images, or why they cannot be read."""
+        return [_stamp(at) for at in self._part(start, stop)]
+
+    def _part(self, start: int, stop: int | None) -> Iterator[Locator]:
+        stop = len(self) if stop is None else min(stop, len(self))
+        return (self[index] for index in range(start, stop))
+
+    @overload
+    def __getitem__(self, index: int) -> Locator: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Located": ...
+
+    def __getitem__(self, index: int | slice) -> "Locator | Located":
+        if isinstance(index, slice):
+            return self.take(np.arange(*index.indices(len(self))))
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"{index} of {len(self)} images")
+        return self._one(index % len(self))
+
+    @abstractmethod
+    def _one(self, index: int) -> Locator: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Each(Located):
+    """Of whatever kind, an object each."""
+
+    of: tuple[Locator, ...]
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    def take(self, indices: IntArray) -> "Each":
+        return Each(tuple(self.of[index] for index in indices.tolist()))
+
+    @property
+    def nbytes(self) -> int:
+        return 8 * len(self.of)
+
+    def _one(self, index: int) -> Locator:
+        return self.of[index]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Files(Located):
+    """Files of their own: some twenty-four bytes each.
+
+    Args:
+        folders: absolute, each once.
+        folder: int32 (n,), which of them.
+        names_: of the files, without their folders, as the system has them (bytes).
+    """
+
+    folders: tuple[str, ...]
+    folder: npt.NDArray[np.int32]
+    names_: "pa.BinaryArray"
+
+    @classmethod
+    def of(cls, paths: Iterable[tuple[str, str]]) -> Self:
+        """From folders and names, as ``os.path.split`` gives them."""
+        import pyarrow as pa
+
+        codes, names = [], [arrow.raw(())]
+        folders: dict[str, int] = {}
+        rest = iter(paths)
+        while part := list(islice(rest, AT_ONCE)):
+            for where in dict.fromkeys(where for where, _ in part):
+                folders.setdefault(where, len(folders))
+            codes.append(np.array([folders[where] for where, _ in part], np.int32))
+            names.append(arrow.raw([name.encode(*_NAMES) for _, name in part]))
+        folder = np.concatenate(codes) if codes else np.zeros(0, np.int32)
+        return cls(tuple(folders), folder, pa.concat_arrays(names))
+
+    def __len__(self) -> int:
+        return len(self.folder)
+
+    def take(self, indices: IntArray) -> "Files":
+        """Neighbours are views of the same columns."""
+        if _consecutive(indices):
+            first, last = int(indices[0]), int(indices[-1]) + 1
+            return Files(self.folders, self.folder[first:last], self.names_[first:last])
+        names = self.names_.take(arrow.numbers(indices))
+        return Files(self.folders, self.folder[indices], names)
+
+    @property
+    def whole(self) -> npt.NDArray[np.bool_]:
+        return np.ones(len(self), np.bool_)
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.folder.nbytes + self.names_.nbytes)
+
+    def file_names(self) -> Iterator[str]:
+        """Without their folders."""
+        for start in range(0, len(self), AT_ONCE):
+            yield from self._texts(start, start + AT_ONCE)
+
+    def _texts(self, start: int, stop: int | None) -> list[str]:
+        return [name.decode(*_NAMES) for name in self.names_[start:stop].to_pylist()]
+
+    def paths(self, start: int = 0, stop: int | None = None) -> list[str]:
+        """Of these files, whole."""
+        codes = self.folder[start:stop].tolist()
+        names = self._texts(start, stop)
+        heads = [folder if folder[-1:] in ("", "/") else f"{folder}/" for folder in self.folders]
+        return [heads[code] + name for code, name in zip(codes, names, strict=True)]
+
+    def names(self, start: int = 0, stop: int | None = None) -> list[str]:
+        return [shown(path) for path in self.paths(start, stop)]
+
+    def stamps(self, start: int, stop: int) -> list[Stamp | UnreadableImageError]:
+        found: list[Stamp | UnreadableImageError] = []
+        for path in self.paths(start, stop):
+            try:
+                facts = os.stat(path)  # noqa: PTH116 (a third of the time of Path.stat)
+                found.append(Stamp(path, facts.st_size, facts.st_mtime_ns))
+            except (OSError, ValueError):
+                found.append(_stamp(File(Path(path))))
+        return found
+
+    def _part(self, start: int, stop: int | None) -> Iterator[Locator]:
+        return (File(Path(path)) for path in self.paths(start, stop))
+
+    def _one(self, index: int) -> File:
+        name = os.fsdecode(self.names_[index].as_py())
+        return File(Path(self.folders[self.folder[index]], name))
+
+
+def located(given: Iterable[Locator]) -> Located:
+    """In columns where all are plain files."""
+    each = given.of if isinstance(given, Each) else tuple(given)
+    if all(isinstance(at, File) and not at.part for at in each):
+        return Files.of(os.path.split(os.fspath(at.path)) for at in each if isinstance(at, File))
+    return Each(each)
+
+
+def joined(parts: Sequence[Located]) -> Located:
+    """Those of one part after those of the other."""
+    parts = [part for part in parts if len(part)] or list(parts[:1])
+    if len(parts) == 1:
+        return parts[0]
+    files = [part for part in parts if isinstance(part, Files)]
+    if len(files) < len(parts):
+        return Each(tuple(at for part in parts for at in part))
+    import pyarrow as pa
+
+    folders: dict[str, int] = {}
+    codes = []
+    for part in files:
+        renamed = [folders.setdefault(folder, len(folders)) for folder in part.folders]
+        codes.append(np.array([*renamed, 0], np.int32)[part.folder])
+    names = pa.concat_arrays([part.names_ for part in files])
+    return Files(tuple(folders), np.concatenate(codes), names)
+
+
+def _consecutive(indices: IntArray) -> bool:
+    return (
+        len(indices) > 0
+        and int(indices[-1]) - int(indices[0]) == len(indices) - 1
+        and bool((np.diff(indices) == 1).all())
+    )
+
+
+def _stamp(at: Locator) -> Stamp | UnreadableImageError:
+    try:
+        return at.stamp()
+    except UnreadableImageError as error:
+        return error
