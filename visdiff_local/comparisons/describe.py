@@ -241,6 +241,6 @@ def _evidence(
     places = [np.flatnonzero(side & ~explore) for side in (part.a, part.b)]
     if not all(map(len, places)):
         return Evidence()
-    images = Images.of(*([table.refs[i] for i in side] for side in places))
+    images = Images.of(*(taken(table.refs, side) for side in places))
     direction: Direction = "a" if to_a else "b"
     return evidence(scores[row, np.concatenate(places)], images, direction)

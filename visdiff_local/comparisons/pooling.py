@@ -11,6 +11,7 @@ from visdiff_local.comparisons.plan import Part, Plan
 from visdiff_local.comparisons.table import BoolArray, Labels, Table
 from visdiff_local.comparisons.testing import comparable
 from visdiff_local.config import RunConfig
+from visdiff_local.images.listing import taken
 from visdiff_local.pipeline import propose
 from visdiff_local.pipeline.models import RunModels
 from visdiff_local.pipeline.proposers import dedupe
@@ -54,7 +55,7 @@ def pooled(
     if not texts:
         return []
     chosen = np.flatnonzero(explore)
-    refs = tuple(table.refs[i] for i in chosen)
+    refs = taken(table.refs, chosen)
     everywhere = Images(refs, np.arange(len(refs)) < 1)
     listed = [Hypothesis(text, "a", Provenance("pool", 0)) for text in texts.values()]
     values = propose.explored(listed, everywhere, roles)
