@@ -6,26 +6,21 @@ from sklearn.metrics import cohen_kappa_score
 
 from visdiff_local.bench import judge as suite
 from visdiff_local.errors import InputError
-from visdiff_local.pipeline.judge import ASKED, Calibration, Question, ask, judge
+from visdiff_local.pipeline.judge import Question
 
 TRUTHS = ("dogs on a beach", "cats on a beach")
 
 
 class Knowing:
-    """Says yes where the two texts share a word; a person would grade by the same words."""
+    """Says yes where both texts are of dogs, less where one adds something, as a person would."""
 
     fingerprint = "knowing"
 
-    def __init__(self, *, mute: bool = False) -> None:
-        self.mute = mute
-
     def text_p_yes(self, prompts):  # type: ignore[no-untyped-def]
-        if self.mute:
-            return np.full(len(prompts), np.nan, dtype=np.float32)
         rng = np.random.default_rng(3)
         return np.array(
             [
-                np.clip((0.8 if "dogs" in p.replace("<", " ") else 0.2) + rng.normal(0, 0.05), 0, 1)
+                (0.2 if p.count("dogs") < 2 else 0.5 if "hat" in p else 0.8) + rng.normal(0, 0.05)
                 for p in prompts
             ],
             dtype=np.float32,
@@ -37,42 +32,11 @@ def labels(count: int = 60) -> list[suite.Label]:
     return [suite.Label(Question(f"{said[i % 3]} {i}", *TRUTHS), i % 3) for i in range(count)]
 
 
-def answers(grades: np.ndarray, noise: float = 0.3) -> np.ndarray:  # type: ignore[type-arg]
-    rng = np.random.default_rng(0)
-    logits = grades[:, None] * np.array([2.0, -1.0, 1.0, 0.0, 0.5, 0.0]) - 1
-    return np.asarray(1 / (1 + np.exp(-(logits + rng.normal(0, noise, logits.shape)))))
-
-
-def test_a_calibration_finds_the_grades_that_the_answers_hold() -> None:
-    grades = np.arange(120) % 3
-    fitted = Calibration.fit(answers(grades)[:60], list(grades[:60]))
-    held_out = fitted.grades(answers(grades)[60:])
-    assert (held_out == grades[60:]).mean() > 0.9
-    chances = fitted.probabilities(answers(grades))
-    assert np.allclose(chances.sum(axis=1), 1)
-    assert (chances >= -1e-12).all()
-    assert fitted.weights[0] > 0 > fitted.weights[1]
-
-
-def test_answers_that_hold_nothing_give_no_agreement() -> None:
-    grades = np.arange(120) % 3
-    noise = np.random.default_rng(1).random((120, len(ASKED)))
-    fitted = Calibration.fit(noise[:60], list(grades[:60]))
-    assert (fitted.grades(noise[60:]) == grades[60:]).mean() < 0.6
-
-
 @pytest.mark.parametrize("grades", [[1] * 30, [0, 1, 2]])
 def test_too_little_to_fit_to_is_an_error(grades: list[int]) -> None:
-    with pytest.raises(ValueError, match="too few"):
-        Calibration.fit(np.full((len(grades), 6), 0.5), grades)
     few = [suite.Label(Question("x", *TRUTHS), grade) for grade in grades]
     with pytest.raises(InputError, match="cannot be fitted"):
         suite.compare_by_questions(few, Knowing(), seed=0)  # type: ignore[arg-type]
-
-
-def test_each_hypothesis_is_asked_six_questions() -> None:
-    found = ask([Question("dogs", *TRUTHS)], Knowing())  # type: ignore[arg-type]
-    assert found.shape == (1, 6)
 
 
 def test_the_row_is_of_the_half_that_was_held_out() -> None:
@@ -80,13 +44,15 @@ def test_the_row_is_of_the_half_that_was_held_out() -> None:
     assert (row["n"], row["fitted_on"], row["unparsed"]) == (30, 30, 0)
     low, high = row["exact_ci"]
     assert low <= row["exact"] <= high
+    assert row["exact"] > 0.8
 
 
-def test_a_model_that_gives_no_answer_has_no_grade() -> None:
-    grades = np.arange(30) % 3
-    fitted = Calibration.fit(answers(grades), list(grades))
-    (found,) = judge([Question("dogs", *TRUTHS)], Knowing(mute=True), calibration=fitted)  # type: ignore[arg-type]
-    assert found.grade is None
+def test_halves_are_half_of_each_grade_and_drawn_by_the_seed() -> None:
+    grades = np.array([0] * 10 + [1] * 20 + [2] * 30)
+    first, again, other = (suite.halved(grades, seed) for seed in (0, 0, 1))
+    assert [int(first[grades == one].sum()) for one in (0, 1, 2)] == [5, 10, 15]
+    assert (first == again).all()
+    assert (first != other).any()
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -12,6 +12,7 @@ from itertools import permutations
 import numpy as np
 
 from visdiff_local.bench.scenes.language.language import caption
+from visdiff_local.bench.scenes.language.vocabulary import NOUNS
 from visdiff_local.bench.scenes.world import (
     ATTRIBUTES,
     COLOURS,
@@ -119,6 +120,9 @@ def _some(values: Sequence[str], count: int, rng: np.random.Generator) -> list[s
 
 
 def _members(concept: str) -> tuple[str, ...]:
-    if concept in _PLACES:
-        return _INSIDE if concept == "indoors" else tuple(s for s in _OUTSIDE if s != "night sky")
-    return KIND_GROUPS[concept]
+    """Whatever captions call what falls under the concept."""
+    if concept == "indoors":
+        return (*_INSIDE, "house", "inside")
+    if concept == "outdoors":
+        return tuple(s for s in _OUTSIDE if s != "night sky")
+    return tuple(name for kind in KIND_GROUPS[concept] for name in NOUNS[kind])

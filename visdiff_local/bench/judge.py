@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats as scipy_stats
 
 from visdiff_local.bench.scenes.grading import grade
@@ -15,13 +16,30 @@ from visdiff_local.bench.scenes.language.vocabulary import SAYABLE, Assertion
 from visdiff_local.bench.scenes.pairs import DIFFICULTIES, Pair, make_pair
 from visdiff_local.bench.scenes.world import GROUP_OF
 from visdiff_local.errors import InputError, ProblemsError
-from visdiff_local.pipeline.judge import GRADES, Calibration, Judged, Question, ask, judge
+from visdiff_local.pipeline.calibration import Calibration
+from visdiff_local.pipeline.judge import (
+    FEATURES,
+    GRADES,
+    Judged,
+    Question,
+    features,
+    graded,
+    judge,
+)
 from visdiff_local.protocols import TextModel
 from visdiff_local.system import foreign
 from visdiff_local.system.foreign import ForeignError
 
 FIELDS = ("hypothesis", "group_a", "group_b", "manual_label")
-ACCURACY_FIELDS = ("exact", "mae", "pearson", "spearman", "kappa", "pearson_expected")
+ACCURACY_FIELDS = (
+    "exact",
+    "mae",
+    "pearson",
+    "spearman",
+    "kappa",
+    "pearson_expected",
+    "spearman_expected",
+)
 RESAMPLES = 1000
 CONSTANT = 0.9
 """Share of one grade from which a judge is warned of."""
@@ -63,12 +81,16 @@ def read_labels(path: Path) -> list[Label]:
 
 
 def compare_with_labels(
-    labels: Sequence[Label], llm: TextModel, *, family: str = "default"
+    labels: Sequence[Label],
+    llm: TextModel,
+    *,
+    family: str = "default",
+    calibration: Calibration | None = None,
 ) -> dict[str, Any]:
     """The row of ``bench judge``: agreement of the judge with the labels.
 
     ``exact`` is the share of equal grades, ``mae`` the mean distance, Pearson and Spearman are of
-    the grades; ``pearson_expected`` is of the judge's mean grade under its probabilities.
+    the grades; ``…_expected`` are of the judge's mean grade under its probabilities.
     ``confusion[h][j]`` counts the hypotheses that people graded h and the judge j. What the judge
     gave no answer for is ``unparsed``, labels without a grade are ``skipped``: neither is among
     the ``n`` that the numbers are of. A number that cannot be computed is None. ``kappa`` has
@@ -76,7 +98,8 @@ def compare_with_labels(
     nearly always tells nothing.
     """
     known = [label for label in labels if label.grade is not None]
-    answers = judge([label.question for label in known], llm, family=family)
+    questions = [label.question for label in known]
+    answers = judge(questions, llm, family=family, calibration=calibration)
     return _row(labels, known, answers)
 
 
@@ -90,21 +113,27 @@ def compare_by_questions(
         InputError: too few labels with a grade to fit to.
     """
     known = [label for label in labels if label.grade is not None]
-    asked = ask([label.question for label in known], llm, family=family).astype(np.float64)
+    values = features([label.question for label in known], llm, family=family)
     grades = np.array([label.grade for label in known])
-    fitted_on = np.zeros(len(known), dtype=bool)
+    fitted_on = halved(grades, seed)
+    usable = fitted_on & ~np.isnan(values).any(axis=1)
+    try:
+        calibration = Calibration.fit(FEATURES, values[usable], [int(g) for g in grades[usable]])
+    except ValueError as error:
+        raise InputError(f"the judge cannot be fitted to these labels: {error}") from error
+    held_out = [label for label, used in zip(known, fitted_on, strict=True) if not used]
+    row = _row(held_out, held_out, graded(values[~fitted_on], calibration))
+    return {**row, "fitted_on": int(usable.sum()), "skipped": len(labels) - len(known)}
+
+
+def halved(grades: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.bool_]:
+    """Which of the labels are fitted to: half of each grade, drawn by the seed."""
+    fitted_on = np.zeros(len(grades), dtype=bool)
     rng = np.random.default_rng(seed)
     for one in GRADES:
         places = rng.permutation(np.flatnonzero(grades == one))
         fitted_on[places[: len(places) // 2]] = True
-    usable = fitted_on & ~np.isnan(asked).any(axis=1)
-    try:
-        calibration = Calibration.fit(asked[usable], [int(g) for g in grades[usable]])
-    except ValueError as error:
-        raise InputError(f"the judge cannot be fitted to these labels: {error}") from error
-    held_out = [label for label, used in zip(known, fitted_on, strict=True) if not used]
-    row = _row(held_out, held_out, calibration.judged(asked[~fitted_on]))
-    return {**row, "fitted_on": int(usable.sum()), "skipped": len(labels) - len(known)}
+    return fitted_on
 
 
 def _row(
@@ -162,6 +191,7 @@ def _agreement(
         "spearman": _correlation(scipy_stats.spearmanr, human, judged),
         "kappa": quadratic_kappa(pairs),
         "pearson_expected": _correlation(scipy_stats.pearsonr, human, expected),
+        "spearman_expected": _correlation(scipy_stats.spearmanr, human, expected),
     }
 
 

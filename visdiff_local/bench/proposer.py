@@ -126,14 +126,11 @@ def of_table(path: Path, truth_a: str, truth_b: str) -> CaptionPair:
 
 def asking(roles: RunModels, style: str | None = None) -> Asking:
     """How the run's language model is asked: as its models.toml says, or as ``style`` does."""
-    style = style or roles.proposing
     return Asking(
-        style="list" if style == "list" else "contrast",
-        keywords=style == "contrast+keyword",
         family=roles.family("llm"),
         grammar=roles.obeys_grammar,
         model=roles.name("llm"),
-    )
+    ).by(style or roles.proposing)
 
 
 def propose(pair: CaptionPair, llm: TextModel, asking: Asking, seed: int) -> Outcome:

@@ -120,9 +120,11 @@ def visdiffbench(
 @click.option("--runs", type=click.IntRange(1), default=500, help="Without --labels.  [500]")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of the drawn scenes.  [0]")
 @click.option("--questions", is_flag=True, help="By yes/no questions, fitted on half the labels.")
+@click.option("--digit", is_flag=True, help="By the paper's one question.")
 @with_options(_SHOWING, MODELS, STORE)
 def judge(
     questions: bool,
+    digit: bool,
     labels: str | None,
     runs: int,
     seed: int,
@@ -131,9 +133,14 @@ def judge(
     workspace: str | None,
     **options: Any,
 ) -> None:
-    """The judge against grades that people gave, or that drawn scenes have by construction."""
+    """The judge against grades that people gave, or that drawn scenes have by construction.
+
+    Unless told otherwise it is asked as in a run: see judging in models.toml.
+    """
     from visdiff_local.bench import judge as suite
 
+    if questions and digit:
+        raise click.UsageError("--questions and --digit exclude each other")
     known = suite.read_labels(Path(labels)) if labels else suite.scene_labels(runs, seed)
     with opened(options, workspace, quiet or as_json) as on:
         config = configured_of(on)
@@ -143,7 +150,12 @@ def judge(
             row = (
                 suite.compare_by_questions(known, roles.llm, seed=seed, family=family)
                 if questions
-                else suite.compare_with_labels(known, roles.llm, family=family)
+                else suite.compare_with_labels(
+                    known,
+                    roles.llm,
+                    family=family,
+                    calibration=None if digit else roles.calibration,
+                )
             )
     if row["commonest"] is not None and row["commonest"] >= suite.CONSTANT:
         terminal.note(
@@ -167,7 +179,9 @@ def judge(
 @click.option("--truth-b", metavar="WORDS", help="Likewise for B.")
 @click.option(
     "--style",
-    type=click.Choice(["list", "contrast", "contrast+keyword"]),
+    type=click.Choice(
+        ["list", "contrast", "contrast+keyword", "contrast+kinds", "contrast+kinds+keyword"]
+    ),
     help="How it is asked.  [as its models.toml says]",
 )
 @with_options(_SHOWING, MODELS, STORE)

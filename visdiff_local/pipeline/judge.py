@@ -4,32 +4,29 @@ Two ways of asking, chosen by model. ``digit`` is the paper's one question: the 
 the probabilities of the three digits as the next word, so nothing can be misread and nothing is
 sampled. It is for models that can grade, such as those trained on it; models of one or two billion
 parameters prefer one digit whatever they are asked. ``questions`` asks what even those can answer,
-yes or no, and reads P(yes): whether the hypothesis says the same as the truth of A and as that of
-B, whether it is true of what A and what B are, and the reverse, whether what A is follows from it.
-Same, narrower, wider and beside the point are combinations of these; how they add up to a grade is
-fitted to grades that people gave (:class:`Calibration`); ``bench judge --questions`` fits it on
-half of the labels and tests it on the other.
+yes or no, and reads P(yes): whether the hypothesis says much the same as the truth. Beside it stand
+the words that the texts share: whether it says what tells A from B, and how much of the truth. How
+these add up to a grade is fitted to grades that people gave (:mod:`.calibration`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from visdiff_local import prompts
+from visdiff_local.pipeline.calibration import Calibration, logits
+from visdiff_local.pipeline.proposers.phrases import content
 from visdiff_local.prompts.replies import Grade
-from visdiff_local.protocols import FloatArray, TextModel
+from visdiff_local.protocols import TextModel
 
 GRADES: tuple[Grade, ...] = (0, 1, 2)
 Floats = npt.NDArray[np.float64]
 
-ASKED = ("same a", "same b", "fits a", "fits b", "a follows", "b follows")
-"""What ``questions`` asks of each hypothesis, in this order."""
-_CLIP = 1e-4
-"""Probabilities nearer to 0 or 1 count as this: the last logits say nothing."""
-_RIDGE = 5.0
-"""Penalty on the weights, in grades a standard deviation."""
+FEATURES = ("same a", "key words", "truth words")
+"""What a hypothesis is judged by: answers (a prompt's name, and the side whose truth it is asked
+about), and words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,71 +60,6 @@ class Judged:
         return self.probabilities[1] + 2 * self.probabilities[2]
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """How the answers add up: a proportional-odds model, P(grade ≥ g) = σ((w·z − cut_g) / spread).
-
-    McCullagh, "Regression models for ordinal data", J. R. Stat. Soc. B 42 (1980). z are the logits
-    of the answers, standardized.
-    """
-
-    mean: tuple[float, ...]
-    scale: tuple[float, ...]
-    weights: tuple[float, ...]
-    cuts: tuple[float, float]
-    spread: float
-
-    @classmethod
-    def fit(cls, answers: Floats, grades: Sequence[int]) -> "Calibration":
-        """Ridge regression of the grades on the logits; the cuts are those of most agreement.
-
-        Args:
-            answers: float (n, 6) P(yes) in the order of :data:`ASKED`, no NaN.
-            grades: (n,) that people gave.
-
-        Raises:
-            ValueError: fewer than ten grades, or all are equal.
-        """
-        y = np.asarray(grades, dtype=np.float64)
-        if len(y) < 10 or np.ptp(y) == 0:
-            raise ValueError(f"{len(y)} grades, {len(set(grades))} distinct: too few to fit to")
-        logits = _logits(answers)
-        mean, scale = logits.mean(axis=0), logits.std(axis=0) + 1e-9
-        z = (logits - mean) / scale
-        weights = np.linalg.solve(z.T @ z + _RIDGE * np.eye(z.shape[1]), z.T @ (y - y.mean()))
-        scores = z @ weights
-        spread = max(float((y - y.mean() - scores).std()) / 1.8, 0.05)  # a logistic's own is 1.8
-        return cls(tuple(mean), tuple(scale), tuple(weights), _cuts(scores, y), spread)
-
-    def probabilities(self, answers: Floats) -> Floats:
-        """Float64 (n, 3), rows sum to 1.
-
-        Args:
-            answers: float (n, 6), no NaN.
-        """
-        z = (_logits(answers) - np.array(self.mean)) / np.array(self.scale)
-        scores = z @ np.array(self.weights)
-        at_least = [1 / (1 + np.exp((cut - scores) / self.spread)) for cut in self.cuts]
-        return np.stack([1 - at_least[0], at_least[0] - at_least[1], at_least[1]], axis=1)
-
-    def grades(self, answers: Floats) -> npt.NDArray[np.int64]:
-        """(n,) by the cuts."""
-        z = (_logits(answers) - np.array(self.mean)) / np.array(self.scale)
-        found = np.searchsorted(np.array(self.cuts), z @ np.array(self.weights))
-        return np.asarray(found, dtype=np.int64)
-
-    def judged(self, answers: Floats) -> list[Judged]:
-        """One a row; no grade where the model left a question unanswered (NaN)."""
-        judged = [Judged(None, None)] * len(answers)
-        places = np.flatnonzero(~np.isnan(answers).any(axis=1))
-        if len(places):
-            rows = self.probabilities(answers[places])
-            for place, grade, row in zip(places, self.grades(answers[places]), rows, strict=True):
-                zero, one, two = (float(p) for p in row)
-                judged[int(place)] = Judged(GRADES[int(grade)], (zero, one, two))
-        return judged
-
-
 def judge(
     questions: Sequence[Question],
     llm: TextModel,
@@ -141,35 +73,71 @@ def judge(
     their probabilities are averaged, since a judge that leans to one phrasing leans less then.
 
     Args:
-        calibration: how this very model's yes and no add up; it is asked those then.
+        calibration: how this model's yes and no add up; it is asked those then.
     """
     if calibration is None:
         return _by_digit(questions, llm, family)
-    return calibration.judged(ask(questions, llm, family=family).astype(np.float64))
+    return graded(features(questions, llm, calibration.features, family=family), calibration)
 
 
-def ask(questions: Sequence[Question], llm: TextModel, *, family: str = "default") -> FloatArray:
-    """Float32 (n, 6): P(yes) to each of :data:`ASKED`; NaN where the model gave no answer."""
+def graded(values: Floats, calibration: Calibration) -> list[Judged]:
+    """One a row of features (n, k); no grade where the model left a question unanswered (NaN)."""
+    answered = ~np.isnan(values).any(axis=1)
+    chances = np.full((len(values), len(GRADES)), np.nan)
+    chances[answered] = calibration.probabilities(values[answered])
+    return [_judged(row[None]) for row in chances]
 
-    def same(one: Question, truth: str) -> str:
-        return prompts.render("judge_same", family, hypothesis=one.hypothesis, truth_a=truth)
 
-    def shows(caption: str, text: str) -> str:
-        return prompts.render("caption_qa", family, caption=caption, hypothesis=text)
+def features(
+    questions: Sequence[Question],
+    llm: TextModel,
+    names: Sequence[str] = FEATURES,
+    *,
+    family: str = "default",
+) -> Floats:
+    """Float64 (n, k): log-odds of the answers, NaN where the model gave none, and words."""
+    asked = [name for name in names if name not in _WORDS]
+    answers = llm.text_p_yes(
+        [_asked(one, name, family) for name in asked for one in questions]
+    ).reshape(len(asked), len(questions))
+    columns = {
+        name: logits(row.astype(np.float64)) for name, row in zip(asked, answers, strict=True)
+    }
+    for name in names:
+        if name in _WORDS:
+            columns[name] = np.array([_WORDS[name](one) for one in questions], dtype=np.float64)
+    return np.stack([columns[name] for name in names], axis=1)
 
-    asked = [
-        text
-        for one in questions
-        for text in (
-            same(one, one.truth_a),
-            same(one, one.truth_b),
-            shows(one.truth_a, one.hypothesis),
-            shows(one.truth_b, one.hypothesis),
-            shows(one.hypothesis, one.truth_a),
-            shows(one.hypothesis, one.truth_b),
-        )
-    ]
-    return llm.text_p_yes(asked).reshape(len(questions), len(ASKED))
+
+def _asked(question: Question, name: str, family: str) -> str:
+    prompt, side = name.split()
+    truths = question.truth_a, question.truth_b
+    own, other = truths if side == "a" else truths[::-1]
+    return prompts.render(
+        f"judge_{prompt}", family, hypothesis=question.hypothesis, truth=own, other=other
+    )
+
+
+def _key_words(question: Question) -> float:
+    """1: it says some of what tells the truth of A from that of B."""
+    said, a, b = _contents(question)
+    return float(bool(said & (a - b)))
+
+
+def _truth_words(question: Question) -> float:
+    """Share of A's words that it says."""
+    said, a, _ = _contents(question)
+    return len(said & a) / max(1, len(a))
+
+
+def _contents(question: Question) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    return content(question.hypothesis), content(question.truth_a), content(question.truth_b)
+
+
+_WORDS: Mapping[str, Callable[[Question], float]] = {
+    "key words": _key_words,
+    "truth words": _truth_words,
+}
 
 
 def _by_digit(questions: Sequence[Question], llm: TextModel, family: str) -> list[Judged]:
@@ -196,22 +164,3 @@ def _judged(rows: Floats) -> Judged:
         return Judged(None, None)
     zero, one, two = (float(p) for p in answered.mean(axis=0))
     return Judged(GRADES[int(np.argmax((zero, one, two)))], (zero, one, two))
-
-
-def _logits(answers: Floats) -> Floats:
-    p = np.clip(answers, _CLIP, 1 - _CLIP)
-    return np.asarray(np.log(p / (1 - p)), dtype=np.float64)
-
-
-def _cuts(scores: Floats, grades: Floats) -> tuple[float, float]:
-    """The two cuts between the scores under which most grades come out as given, and the others
-    near: exact agreement less half the mean distance."""
-    edges = np.unique(np.quantile(scores, np.linspace(0.02, 0.98, 49)))
-    best, found = -np.inf, (float(edges[0]), float(edges[-1]))
-    for i, low in enumerate(edges):
-        for high in edges[i:]:
-            given = (scores > low).astype(np.float64) + (scores > high)
-            value = float((given == grades).mean() - 0.5 * np.abs(given - grades).mean())
-            if value > best + 1e-12:
-                best, found = value, (float(low), float(high))
-    return found

@@ -14,6 +14,7 @@ from visdiff_local.errors import UsageError
 from visdiff_local.models import domain, registry
 from visdiff_local.models.domain import Domain
 from visdiff_local.models.pool import ModelHandle, ModelPool
+from visdiff_local.pipeline.calibration import Calibration, shipped
 from visdiff_local.protocols import ROLES, FeatureProposer, ImageProposer, Role
 from visdiff_local.store import Store
 from visdiff_local.store.asking import through_window
@@ -73,14 +74,27 @@ class RunModels:
         return self._handle(role).spec.name
 
     @property
+    def calibration(self) -> Calibration | None:
+        """How the language model's yes and no add up to a grade; None where it is asked for the
+        digit: as models.toml says, else where it is worded for that family by itself."""
+        spec = self._handle("llm").spec
+        usual = "digit" if self._has_own_words("judge") else "questions"
+        return None if (spec.judging or usual) == "digit" else shipped(spec.name)
+
+    @property
     def proposing(self) -> str:
         """How the language model is asked for differences: as models.toml says; else by list where
         it is worded for that family by itself, or the model is no real one; else by contrasts
-        joined with keywords, which every real model that was measured needs."""
+        joined with general words and keywords, which every real model that was measured needs."""
         spec = self._handle("llm").spec
-        own_words = prompts.resolve("propose", spec.prompt or "default") != "default"
-        usual = "list" if own_words or spec.backend == "fake" else "contrast+keyword"
+        usual = "list" if self._has_own_words("propose") else "contrast+kinds+keyword"
         return spec.proposing or usual
+
+    def _has_own_words(self, prompt: str) -> bool:
+        """Whether the language model's family words this by itself, or it is no real one."""
+        spec = self._handle("llm").spec
+        own = prompts.resolve(prompt, spec.prompt or "default") != "default"
+        return own or spec.backend == "fake"
 
     @property
     def obeys_grammar(self) -> bool:

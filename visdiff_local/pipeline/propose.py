@@ -162,7 +162,6 @@ def _merged(
 
 
 def _asking(role: Role, config: RunConfig, roles: RunModels) -> base.Asking:
-    style = roles.proposing if role == "llm" else "list"
     return base.Asking(
         concepts=config.per_round,
         goal=config.goal,
@@ -170,8 +169,6 @@ def _asking(role: Role, config: RunConfig, roles: RunModels) -> base.Asking:
         seed=config.seed,
         family=roles.family(role),
         paired=config.paired_by is not None,
-        style="list" if style == "list" else "contrast",
-        keywords=style == "contrast+keyword",
         grammar=roles.obeys_grammar if role == "llm" else True,
         model=roles.name(role),
-    )
+    ).by(roles.proposing if role == "llm" else "list")

@@ -134,7 +134,9 @@ def evaluation(
     answers = []
     if questions:
         with roles.stage("judge", len(questions)):
-            answers = judge(questions, roles.llm, family=roles.family("llm"))
+            answers = judge(
+                questions, roles.llm, family=roles.family("llm"), calibration=roles.calibration
+            )
     grades = tuple(
         Grade(place, answer.grade, answer.probabilities or ())
         for (place, _), answer in zip(graded, answers, strict=True)

@@ -5,7 +5,7 @@ sets change places and the same question is asked again.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from visdiff_local.pipeline.proposers.sampling import Sample
@@ -32,12 +32,24 @@ class Asking:
     """The samples hold pairs, which are shown side by side."""
     style: Literal["list", "contrast"] = "list"
     """How a language model is asked; see :mod:`.caption`."""
+    kinds: bool = False
+    """Whether ``contrast`` is joined with general words for what the captions name."""
     keywords: bool = True
     """Whether ``contrast`` is joined with keywords."""
     grammar: bool = True
     """Whether the language model can be held to a grammar."""
     model: str = "the language model"
     """Its name, for what is said of it."""
+
+    def by(self, way: str) -> "Asking":
+        """The same in a way that models.toml names, such as ``contrast+kinds+keyword``."""
+        named = way.split("+")
+        return replace(
+            self,
+            style="list" if "list" in named else "contrast",
+            kinds="kinds" in named,
+            keywords="keyword" in named,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,17 @@
 """The caption proposer: a language model compares the captions of A's images with those of B's.
 
 Two ways of asking. ``list`` is the paper's: both lists of captions, ten concepts wanted; it is for
-models that can do it, such as those trained on it. ``contrast`` (:mod:`.contrast`) is for models
-that cannot: small samples and forced contrasts, joined with what the words of the captions tell by
-themselves (:mod:`.keyword`). Whatever the model proposes is checked on the captions
-(:mod:`.checks`), and a model that does not propose at all is noticed (:mod:`.weakness`).
+models that can do it, such as those trained on it. ``contrast`` is for models that cannot: small
+samples and forced contrasts (:mod:`.contrast`), general words for what the captions name
+(:mod:`.kinds`), and what the words of the captions tell by themselves (:mod:`.keyword`). Whatever
+the model proposes is checked on the captions (:mod:`.checks`), and a model that does not propose
+at all is noticed (:mod:`.weakness`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from visdiff_local import prompts
-from visdiff_local.pipeline.proposers import checks, contrast, keyword
+from visdiff_local.pipeline.proposers import checks, contrast, keyword, kinds
 from visdiff_local.pipeline.proposers.base import Asking, Proposals, brief, collect, turns, union
 from visdiff_local.pipeline.proposers.phrases import content
 from visdiff_local.pipeline.proposers.sampling import Sample
@@ -52,7 +53,7 @@ def from_captions(
     held: dict[contrast.Candidate, checks.Checked] = {}
     if fault is not None:
         notes = (f"{asking.model} {fault}; its proposals were not used, those of keywords were",)
-    elif candidates := contrast.counted(sound):
+    else:
         able = checks.can_tell(llm, asking.family)
         if not able:
             notes = (
@@ -60,8 +61,22 @@ def from_captions(
                 "were used whose words stand in the captions",
             )
         held = checks.check(
-            candidates, said_a, said_b, llm, family=asking.family, seed=asking.seed, ask=able
+            contrast.counted(sound),
+            said_a,
+            said_b,
+            llm,
+            family=asking.family,
+            seed=asking.seed,
+            ask=able,
         )
+        if asking.kinds and able:
+            general = kinds.from_kinds(said_a, said_b, llm, family=asking.family)
+            held |= {
+                contrast.Candidate(one.text, one.direction, 0, 0): checks.Checked(
+                    one.text, one.gap, by_words=True
+                )
+                for one in general
+            }
     found = [
         one
         for direction in asking.directions

@@ -119,6 +119,24 @@ def _by_asking(
         for direction in ("a", "b")
         for one in [item for item in unsaid if item.direction == direction][:MOST_ASKED]
     ]
+    gaps = _gaps([one.text for one in asked], captions_a, captions_b, llm, family, seed)
+    held = {}
+    for one in asked:
+        gap = gaps[one.text] * (1 if one.direction == "a" else -1)
+        if gap >= LEAST_GAP:
+            held[one] = Checked(one.text, gap, by_words=False)
+    return held
+
+
+def _gaps(
+    asked: Sequence[str],
+    captions_a: Sequence[str],
+    captions_b: Sequence[str],
+    llm: TextModel,
+    family: str,
+    seed: int,
+) -> dict[str, float]:
+    """By text the mean P(yes) on a few captions of A less that on a few of B."""
     if not asked:
         return {}
     rng = np.random.default_rng([seed, 20])
@@ -128,19 +146,12 @@ def _by_asking(
     ]
     shown = [*few[0], *few[1]]
     is_a = np.arange(len(shown)) < len(few[0])
-    texts = list(dict.fromkeys(one.text for one in asked))
+    texts = list(dict.fromkeys(asked))
     questions = [
         prompts.render("caption_qa", family, caption=caption, hypothesis=text)
         for caption in shown
         for text in texts
     ]
     answers = llm.text_p_yes(questions).reshape(len(shown), len(texts))
-    gaps = dict(
-        zip(texts, np.nanmean(answers[is_a], 0) - np.nanmean(answers[~is_a], 0), strict=True)
-    )
-    held = {}
-    for one in asked:
-        gap = float(gaps[one.text]) * (1 if one.direction == "a" else -1)
-        if gap >= LEAST_GAP:
-            held[one] = Checked(one.text, gap, by_words=False)
-    return held
+    gaps = np.nanmean(answers[is_a], 0) - np.nanmean(answers[~is_a], 0)
+    return {text: float(gap) for text, gap in zip(texts, gaps, strict=True)}

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from visdiff_local.pipeline.proposers.keyword import FUNCTION_WORDS
 from visdiff_local.prompts.replies import phrase
 
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_VAGUE = frozenset(
+WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+VAGUE = frozenset(
     """
     various different several diverse variety mix range series collection combination scene scenes
     setting settings environment environments location locations place places context contexts type
@@ -53,9 +53,9 @@ def plain(text: str) -> str | None:
 @lru_cache(maxsize=65_536)
 def content(text: str) -> frozenset[str]:
     """The stems of the words that carry its meaning: ``{"dog", "hat"}`` of "dogs with a hat"."""
-    words = (word.removesuffix("'s") for word in _WORD.findall(text.casefold()))
+    words = (word.removesuffix("'s") for word in WORD.findall(text.casefold()))
     return frozenset(
-        stem(word) for word in words if word not in FUNCTION_WORDS and word not in _VAGUE
+        stem(word) for word in words if word not in FUNCTION_WORDS and word not in VAGUE
     )
 
 
