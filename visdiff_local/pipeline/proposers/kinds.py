@@ -89,13 +89,13 @@ def _compared(
     groups: Sequence[set[str]], said: Sequence[Sequence[frozenset[str]]]
 ) -> list[tuple[float, float]]:
     """Of each group of words, z and the gap of the shares of A's and B's captions that say one."""
-    counts = [
+    of_a, of_b = (
         np.array([sum(not group.isdisjoint(words) for words in side) for group in groups], float)
         for side in said
-    ]
+    )
     n_a, n_b = map(len, said)
-    z = log_odds(*counts, n_a, n_b)
-    gaps = counts[0] / n_a - counts[1] / n_b
+    z = log_odds(of_a, of_b, n_a, n_b)
+    gaps = of_a / n_a - of_b / n_b
     return [(float(one), float(gap)) for one, gap in zip(z, gaps, strict=True)]
 
 
