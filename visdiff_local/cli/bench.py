@@ -179,9 +179,7 @@ def judge(
 @click.option("--truth-b", metavar="WORDS", help="Likewise for B.")
 @click.option(
     "--style",
-    type=click.Choice(
-        ["list", "contrast", "contrast+keyword", "contrast+kinds", "contrast+kinds+keyword"]
-    ),
+    type=click.Choice(["list", "contrast", "contrast+keyword", "contrast+kinds+keyword"]),
     help="How it is asked.  [as its models.toml says]",
 )
 @with_options(_SHOWING, MODELS, STORE)

@@ -79,17 +79,12 @@ class ModelSpec(Strict):
     """What ``models plan`` computes with; without it, ``memory_gib`` and a margin."""
     prompt: str = ""
     """Prompt family: the suffix of the template files in ``prompts/``, e.g. ``nano``."""
-    proposing: Literal[
-        "", "list", "contrast", "contrast+keyword", "contrast+kinds", "contrast+kinds+keyword"
-    ] = ""
-    """How a language model is asked for differences: the paper's ``list``, or forced contrasts,
-    alone or joined with general words for what the captions name (``kinds``) and with keywords.
-    Unless given, all three; a list where the prompt family words ``propose`` for itself. What suits
-    a model is measured by ``bench proposer``."""
+    proposing: Literal["", "list", "contrast", "contrast+keyword", "contrast+kinds+keyword"] = ""
+    """The paper's ``list``, or forced contrasts, general words for what captions name (``kinds``)
+    and keywords; unless given all three, or a list where the family words ``propose`` itself."""
     judging: Literal["", "digit", "questions"] = ""
-    """How a language model grades hypotheses where the truth is known: by the paper's one question,
-    or by yes/no questions. Unless given, by questions; by the digit where the prompt family words
-    ``judge`` for itself. What suits a model is measured by ``bench judge``."""
+    """How hypotheses are graded: by the paper's ``digit``, or by yes/no questions; unless given by
+    questions, or by the digit where the family words ``judge`` itself."""
     chat: str = ""
     """How a prompt is wrapped for this model: ``""`` (as it is), ``vicuna``, or ``template``."""
     context: int = Field(default=4096, ge=64)
