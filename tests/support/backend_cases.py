@@ -33,6 +33,8 @@ CASES: dict[str, tuple[str, Callable[[Path], Path], dict[str, Any]]] = {
         lambda folder: tiny.open_clip(folder, siglip=True),
         {"files": {"open_clip_model.safetensors": ""}},
     ),
+    "siglip2": ("open_clip", tiny.siglip2, {"files": {"open_clip_model.safetensors": ""}}),
+    "pe-core": ("open_clip", tiny.pe_core, {"files": {"open_clip_model.safetensors": ""}}),
     "llama-f16": ("llama_cpp", tiny.gguf, {"chat": "template"}),
     "llama-q8_0": ("llama_cpp", lambda folder: tiny.gguf(folder, kind="Q8_0"), {}),
     "llama-q4_k_m": (

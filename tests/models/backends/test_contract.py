@@ -188,7 +188,7 @@ def test_embeddings_are_unit_vectors_of_one_space(
     assert embedder.embed_texts([]).shape == (0, embedder.dimension)
 
 
-@pytest.mark.parametrize("name", ["clip", "siglip"])
+@pytest.mark.parametrize("name", ["clip", "siglip", "siglip2", "pe-core"])
 def test_embeddings_are_what_open_clip_says(name: str) -> None:
     import open_clip
     from PIL import Image

@@ -7,7 +7,7 @@ at which every image looks the same); sizes are multiples of 64 so that 4-bit wo
 
 from tests.support.tiny.base import SIDE, pictures, shuffle, tokenizer
 from tests.support.tiny.blip2 import blip2
-from tests.support.tiny.clip import open_clip
+from tests.support.tiny.clip import open_clip, pe_core, siglip2
 from tests.support.tiny.llama import gguf
 from tests.support.tiny.vlm import CHAT, llava, llava_next, qwen, smolvlm
 
@@ -19,9 +19,11 @@ __all__ = [
     "llava",
     "llava_next",
     "open_clip",
+    "pe_core",
     "pictures",
     "qwen",
     "shuffle",
+    "siglip2",
     "smolvlm",
     "tokenizer",
 ]
