@@ -64,6 +64,25 @@ def test_nothing_that_names_a_file_leaves_without_paths(run: Path, tmp_path: Pat
     assert len(list(copies.rglob("*.png"))) == 8
 
 
+@pytest.mark.parametrize("to", ["x.csv", "x.parquet", "coco.json", "imagefolder", "fiftyone"])
+def test_no_name_leaves_by_any_way(to: str, tmp_path: Path) -> None:
+    """In groups of a comparison, captions, and the fields of the files themselves."""
+    run = image_table.folder(tmp_path / "run", named="Quixada")
+    planted = (tmp_path / "photos/a/Quixada000.png").read_bytes()
+    assert b"Quixada" in planted
+    folder = None if "." in to else tmp_path / "folder"
+    place = export(run, str(tmp_path / to) if folder is None else to, Choice(paths=False), folder)
+    files = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        assert b"Quixada" not in path.read_bytes()
+        assert "Quixada" not in str(path.relative_to(tmp_path))
+    if to == "x.csv":
+        frame = pd.read_csv(place)
+        assert set(frame["group_name"]) == {"a", "group 1"}
+        assert frame["caption"][1] == "… shows a hat"
+
+
 def test_coco_is_what_pycocotools_reads(run: Path, tmp_path: Path) -> None:
     from pycocotools.coco import COCO
 

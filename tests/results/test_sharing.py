@@ -95,6 +95,10 @@ def test_known_names_leave_free_text(names: list[str]) -> None:
         ("C:\\scans\\x.dcm was cut", "… was cut"),
         ("Smith_2.JPG looks alike", "… looks alike"),
         ("3.5 of 4, p = 0.05; A/B and/or run.json", "3.5 of 4, p = 0.05; A/B and/or run.json"),
+        (
+            "within ward: Smith, x: y and 2 more lie in one of the sets only, and are left out",
+            "within ward: some lie in one of the sets only, and are left out",
+        ),
         ("qwen2.5-1.5b knows it", "qwen2.5-1.5b knows it"),
     ],
 )

@@ -66,12 +66,13 @@ def write_fiftyone(run_dir: Path, place: Path, choice: Choice) -> None:
 
 
 def _content(named: str, identity: str, choice: Choice) -> tuple[bytes, str]:
-    """The image's file and its suffix; of a part (a frame, a crop) its pixels as PNG."""
+    """The image's file and its suffix; of a part (a frame, a crop) its pixels as PNG, and so of
+    every image where names must not leave: a file's own fields may hold any."""
     path = Path(named)
     at: Locator = File(path)
     if not path.is_file():
         at = choice.locate(named) or at
-    if not at.part:
+    if not at.part and choice.paths:
         return at.read(), path.suffix.lower()
     _, image = next(iter(decoded([ImageRef(identity, at)], workers=1)))
     stream = io.BytesIO()

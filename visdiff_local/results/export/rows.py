@@ -11,6 +11,7 @@ import numpy as np
 
 from visdiff_local.errors import InputError, UsageError
 from visdiff_local.results import notes
+from visdiff_local.results.report.sharing import pathless
 from visdiff_local.results.scores import Images, TextColumn
 from visdiff_local.types import Locator
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _GROUPS = ("cluster", "stratum", "pair")
 """Columns whose values may name a patient or a folder: numbered where names must not leave."""
+_SETS = ("set", "group_name")
+"""Likewise, for the groups of a comparison; the two sets of a run are called a and b."""
 _AFTER = re.compile(r"(:| as | \().*", re.DOTALL)
 """What a reason says of the file itself, after what is wrong."""
 
@@ -41,7 +44,7 @@ class Rows:
 
     run_dir: Path
     choice: Choice
-    _numbers: dict[tuple[str, str], str] = field(default_factory=dict)
+    _numbers: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def images(self) -> Images:
@@ -97,6 +100,14 @@ class Rows:
         for name in _GROUPS:
             values = columns[name].to_pylist()
             kept[name] = pa.array([self._number(name, v) for v in values], pa.string())
+        for name in _SETS:
+            sets = columns[name].to_pylist()
+            kept[name] = pa.array(
+                [v if v in ("a", "b", "") else f"group {self._number('set', v)}" for v in sets],
+                pa.string(),
+            )
+        said = zip(columns["caption"].to_pylist(), columns["name"].to_pylist(), strict=True)
+        kept["caption"] = pa.array([_wordless(text, own) for text, own in said], pa.string())
         reasons = columns["reason"].to_pylist()
         kept["reason"] = pa.array(
             [None if reason is None else _AFTER.sub("", reason) for reason in reasons], pa.string()
@@ -106,7 +117,15 @@ class Rows:
     def _number(self, name: str, value: str | None) -> str | None:
         if value is None:
             return None
-        return self._numbers.setdefault((name, value), str(len(self._numbers) + 1))
+        of_column = self._numbers.setdefault(name, {})
+        return of_column.setdefault(value, str(len(of_column) + 1))
+
+
+def _wordless(caption: str | None, name: str | None) -> str | None:
+    """A caption without its own file's name, and without what looks like a path."""
+    if caption is None:
+        return None
+    return pathless(caption.replace(name, "…") if name else caption)
 
 
 def _best(images: Images, text: TextColumn, top: int | None) -> Any:

@@ -54,6 +54,8 @@ _PATH_LIKE = re.compile(
     r"""j2k|qoi|dcm|nii|csv|tsv|parquet|xlsx|tar|t?gz|zip|mp4|mov|avi|webm|txt|html|toml)\b""",
     re.IGNORECASE,
 )
+_STRATA = re.compile(r"(?<=^within )(.+?): .* lie in one of the sets only", re.DOTALL)
+"""A warning that names the values of a column, which may be people."""
 _WORDS = frozenset(("A/B", "and/or", "yes/no", "/", "\\"))
 
 
@@ -92,8 +94,14 @@ def without_paths(
 
 def scrubbed(text: str, known: Iterable[tuple[str, str]]) -> str:
     """Free text without the known names, and without whatever looks like a path or a file."""
+    text = _STRATA.sub(r"\1: some lie in one of the sets only", text)
     for name, instead in known:
         text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", instead.replace("\\", r"\\"), text)
+    return pathless(text)
+
+
+def pathless(text: str) -> str:
+    """Free text without whatever looks like a path or a file."""
     return _PATH_LIKE.sub(
         lambda found: found[0] if found[0].strip("().,;:") in _WORDS else _GONE, text
     )
