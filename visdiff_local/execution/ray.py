@@ -32,6 +32,16 @@ SWITCHES = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 """Read by Ray when it is imported, hence set before."""
+_NOWHERE = "http://127.0.0.1:9"
+OWN_CLUSTER = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), _NOWHERE),
+    **dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1,localhost,::1"),
+}
+"""Likewise, without an address. Ray finds a machine's own address by asking the system for the way
+to one in the internet, and listens there; where it knows of no clusters, as on those systems, that
+is 127.0.0.1. One of its processes asks the metadata servers of three clouds where it runs, also
+with usage statistics off: through a proxy that is not there it gets no further than loopback."""
 LOOPBACK = "127.0.0.1"
 ANSWER_SECONDS = 10
 """Within which a cluster must take a connection."""
@@ -52,7 +62,7 @@ def connected(address: str | None) -> Iterator[Any]:
         MissingDependencyError: Ray is not installed.
         UsageError: there is no cluster.
     """
-    ray = load()
+    ray = load(own=address is None)
     local = address is None or offline.is_local(address.removeprefix("ray://").rpartition(":")[0])
     options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
     if address is None:
@@ -91,9 +101,13 @@ def _answers(address: str) -> None:
         pass
 
 
-def load() -> Any:
-    """The library; raises :class:`MissingDependencyError`."""
-    os.environ.update(SWITCHES)
+def load(*, own: bool = False) -> Any:
+    """The library; raises :class:`MissingDependencyError`.
+
+    Args:
+        own: for a cluster of this machine alone.
+    """
+    os.environ.update(SWITCHES | (OWN_CLUSTER if own else {}))
     try:
         import ray
         import ray.data
