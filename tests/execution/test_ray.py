@@ -2,6 +2,8 @@
 
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -133,3 +135,27 @@ def test_an_address_where_nobody_answers_is_said() -> None:
         engine.connected("127.0.0.1:1"),
     ):
         raise AssertionError("unreachable")
+
+
+_LOOKING = """
+import sys
+sought = []
+sys.addaudithook(lambda event, given: sought.append(str(given)) if event in (
+    "socket.connect", "socket.getaddrinfo") else None)
+from visdiff_local.execution.ray import load
+ray = load(own=True)
+from ray._common.usage.usage_lib import get_cloud_from_metadata_requests
+print(ray.util.get_node_ip_address(), get_cloud_from_metadata_requests())
+print(*sought, sep="\\n")
+"""
+
+
+def test_a_cluster_of_its_own_is_on_loopback_and_asks_no_cloud() -> None:
+    """Ray would ask for the way to 8.8.8.8, and the metadata servers of three clouds."""
+    done = subprocess.run(
+        [sys.executable, "-c", _LOOKING], capture_output=True, text=True, check=True, timeout=300
+    )
+    first, *sought = done.stdout.splitlines()
+    assert first == "127.0.0.1 unknown"
+    assert sought
+    assert all("127.0.0.1" in address for address in sought), sought

@@ -265,3 +265,27 @@ def test_while_there_gives_what_the_work_gives() -> None:
 
     with pytest.raises(GoneError):
         asyncio.run(while_there(SimpleNamespace(receive=receive), forever()))  # type: ignore[arg-type]
+
+
+def test_the_page_has_the_same_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("nicegui", reason="the extra view is not installed")
+    import uvicorn
+
+    from visdiff_local.serve.view import app, server
+
+    told: dict[str, Any] = {}
+
+    class SeenError(Exception):
+        pass
+
+    def config(_: Any, **options: Any) -> None:
+        told.update(options)
+        raise SeenError
+
+    monkeypatch.setattr(app, "build", lambda *_, **__: None)
+    monkeypatch.setattr(uvicorn, "Config", config)
+    with pytest.raises(SeenError):
+        server.view(None, locate=lambda _: None, port=0)  # type: ignore[arg-type]
+    assert told["http"].__name__ == "Timed"
+    assert told["ws"] == "auto"
+    assert "limit_concurrency" not in told, "idle connections must not shut the reader out"
