@@ -33,7 +33,7 @@ from visdiff_local.models.backends.files import (
 )
 from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.protocols import Embedder, FloatArray
-from visdiff_local.system import foreign
+from visdiff_local.system import foreign, heap
 from visdiff_local.types import ImageRef
 
 CONFIG = "open_clip_config.json"
@@ -192,7 +192,8 @@ class OpenClip:
     def embed_images(self, images: Sequence[ImageRef]) -> FloatArray:
         """Float32 (n, d), unit length; pictures are decoded and resized ahead, in threads."""
         tensors = prepared(images, max(_image_size(self.network)), self.preprocess)
-        return self._stacked(list(self._batches.run(tensors, self._image_rows)))
+        with heap.kept() if self.device == "cpu" else nullcontext():
+            return self._stacked(list(self._batches.run(tensors, self._image_rows)))
 
     def embed_pictures(self, pictures: Sequence[Image.Image]) -> FloatArray:
         """As :meth:`embed_images`, of RGB images in memory."""
