@@ -55,13 +55,14 @@ class Draft:
         self.matrix(f"{layer}.ffn_down", WIDTH, HIDDEN)
 
 
-def _written(
+def written(
     folder: Path,
     architecture: str,
     marks: Sequence[str],
     template: str,
     fill: Callable[[Draft], None],
 ) -> Path:
+    """``model.gguf`` with the tests' tokenizer."""
     import gguf as library
 
     folder.mkdir(parents=True)
@@ -118,7 +119,7 @@ def qwen3(folder: Path) -> Path:
             for name in ("attn_norm", "ffn_norm"):
                 draft.ones(f"{layer}.{name}", WIDTH)
 
-    return _written(folder, "qwen3", CHATML, QWEN3_CHAT, fill)
+    return written(folder, "qwen3", CHATML, QWEN3_CHAT, fill)
 
 
 GEMMA_CHAT = (
@@ -142,7 +143,7 @@ def gemma3(folder: Path, template: str = GEMMA_CHAT) -> Path:
                 draft.ones(f"{layer}.{name}", WIDTH)
 
     marks = ("<start_of_turn>", "<end_of_turn>")
-    return _written(folder, "gemma3", marks, template, fill)
+    return written(folder, "gemma3", marks, template, fill)
 
 
 PHI_CHAT = (
@@ -167,7 +168,7 @@ def phi4(folder: Path) -> Path:
                 draft.ones(f"{layer}.{name}", WIDTH)
 
     marks = ("<|user|>", "<|assistant|>", "<|system|>", "<|end|>")
-    return _written(folder, "phi3", marks, PHI_CHAT, fill)
+    return written(folder, "phi3", marks, PHI_CHAT, fill)
 
 
 HARMONY = ("<|start|>", "<|end|>", "<|message|>", "<|channel|>")
@@ -205,10 +206,12 @@ def gpt_oss(folder: Path) -> Path:
             for name in ("attn_norm", "post_attention_norm"):
                 draft.ones(f"{layer}.{name}", WIDTH)
 
-    return _written(folder, "gpt-oss", HARMONY, HARMONY_CHAT, fill)
+    return written(folder, "gpt-oss", HARMONY, HARMONY_CHAT, fill)
 
 
-def lfm2(folder: Path) -> Path:
+def lfm2(
+    folder: Path, template: str = _TURNS + _OPEN + "{% endif %}", marks: Sequence[str] = CHATML
+) -> Path:
     """LFM2: a convolution between attention layers, whose state no part of can be dropped."""
 
     def fill(draft: Draft) -> None:
@@ -228,8 +231,7 @@ def lfm2(folder: Path) -> Path:
             draft.matrix(f"{layer}.shortconv.in_proj", 3 * WIDTH, WIDTH)
             draft.matrix(f"{layer}.shortconv.out_proj", WIDTH, WIDTH)
 
-    template = _TURNS + _OPEN + "{% endif %}"
-    return _written(folder, "lfm2", CHATML, template, fill)
+    return written(folder, "lfm2", marks, template, fill)
 
 
 GGUF_FAMILIES: dict[str, Callable[[Path], Path]] = {
