@@ -69,6 +69,16 @@ def test_real_architectures_weigh_what_the_plan_says(
         assert size.quantized == pytest.approx(count, rel=0.03)
 
 
+@pytest.mark.parametrize("name", ["modern-8gb", "modern-cpu-one"])
+def test_one_model_for_all_roles_is_planned_once(name: str, registry: Registry) -> None:
+    profile = registry.profile(name)
+    assert len({profile.captioner, profile.vlm, profile.llm}) == 1
+    plan = make_plan(registry, profile, profile.gpu_gib, rates={})
+    assert len(plan.fits) == 2
+    both = [memory.disk_bytes(registry.model(model)) for model in plan.fits]
+    assert plan.disk_gib == pytest.approx(sum(both) / memory.GIB)
+
+
 SEEING_GGUFS = ("qwen3-vl-2b-gguf", "qwen3-vl-4b-gguf", "qwen3-vl-8b-gguf", "smolvlm2-2.2b-gguf")
 
 
