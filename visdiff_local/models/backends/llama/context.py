@@ -16,6 +16,7 @@ from visdiff_local.models.backends.llama.prefixes import BATCH
 from visdiff_local.models.backends.llama.vocab import Vocabulary
 from visdiff_local.protocols import FloatArray
 from visdiff_local.system import clock
+from visdiff_local.system.threads import free_cores
 
 Layout = Literal["unified", "streams", "single"]
 """How sequences share the cache. ``unified``: cells are anyone's, a prefix is shared, not copied,
@@ -300,11 +301,11 @@ class Session:
     @property
     def threads(self) -> int:
         """Threads for the CPU: what OMP_NUM_THREADS says; one for a tiny model, where waiting for
-        each other costs more than the work; else one a core of this process."""
+        each other costs more than the work; else one a core that other work leaves free."""
         named = os.environ.get("OMP_NUM_THREADS", "")
         if named.isdigit() and int(named) > 0:
             return int(named)
-        return 1 if self._tiny else len(os.sched_getaffinity(0))
+        return 1 if self._tiny else free_cores()
 
 
 def _whole(tokens: int) -> int:
