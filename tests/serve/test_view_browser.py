@@ -82,6 +82,16 @@ def test_the_keyboard_alone_will_do(browser: Browser, link: str) -> None:
         expect(page.locator(".vd-enlarged")).not_to_be_visible()
         turn_to(page, "2")
         expect(page.get_by_text("What you make of each difference")).to_be_visible()
+        page.keyboard.press("ArrowDown")
+        current = page.locator(".vd-difference.vd-current")
+        expect(current).to_contain_text("a hat")
+        page.keyboard.press("ArrowDown")
+        expect(current).to_contain_text("snowfall")
+        page.keyboard.press("r")
+        rejected = current.get_by_role("button", name="reject")
+        expect(rejected).to_have_attribute("aria-pressed", "true")
+        page.keyboard.press("o")
+        expect(rejected).to_have_attribute("aria-pressed", "false")
         page.keyboard.press("?")
         expect(page.get_by_text("ask your own text", exact=True)).to_be_visible()
 
@@ -164,6 +174,8 @@ def test_labels_are_given_blind_and_become_shares(
             expect(page.get_by_text(f"{number} of 40: “snowfall”?")).to_be_visible()
         page.keyboard.press("u")
         expect(page.get_by_text("4 of 40: “snowfall”?")).to_be_visible()
+        expect(page.locator(".vd-share")).to_have_count(0)  # it would tell the set of the last one
+        page.get_by_role("button", name="Stop here").click()
         expect(page.locator(".vd-share").first).to_be_visible()
         eventually(
             page,

@@ -55,6 +55,15 @@ def label(run_dir: str, text: str | None, table: str | None, port: int, opens: b
             f"{share.group}: “{chosen}” is shown in {share.share:.0%} of images "
             f"[{low:.0%}, {high:.0%}], {how} {share.labelled} labels"
         )
+    _drawn_again(folder)
+
+
+def _drawn_again(folder: Path) -> None:
+    """The report, with the shares that the labels give."""
+    from visdiff_local.results.report import write_report
+
+    if (folder / "run.json").is_file():
+        terminal.out(f"report: {terminal.printable(write_report(folder), lines=False)}")
 
 
 def _best(gallery: "Gallery") -> str:

@@ -10,13 +10,18 @@ from visdiff_local.system import terminal
 if TYPE_CHECKING:
     from visdiff_local.serve.view.asking import Asker
     from visdiff_local.serve.view.data import Gallery
-    from visdiff_local.session import Launcher
+    from visdiff_local.serve.view.embedder import Child
 
 _OF_THE_RUN = (
     *("profile", "models", "weights", "store", "device"),
     *("captioner", "vlm", "llm", "embedder"),
 )
 """Options of the run that say which embedder it used, and where its embeddings are."""
+_SOURCES = (
+    *("a", "b", "where_a", "where_b", "path_column", "caption_column", "crops", "every"),
+    *("frames", "bands", "max_images", "seed"),
+)
+"""Options that say where images are that are no files of their own."""
 
 
 @click.command()
@@ -41,23 +46,25 @@ def view(
     A page on this machine alone; the link it prints holds a token. With OTHER the two runs are
     held side by side.
     """
-    from visdiff_local.results.comparison import options_of
     from visdiff_local.serve.view.server import view
-    from visdiff_local.session import Launcher, locating
+    from visdiff_local.session import locating
 
-    with Launcher() as launcher:
-        gallery = _gallery(run_dir)
-        named = {"store": store, "weights": weights}
-        asker = None if no_models else _asker(gallery, launcher, named)
+    gallery = _gallery(run_dir)
+    named = {"store": store, "weights": weights}
+    embedder = None if no_models else _embedder(gallery, named)
+    try:
         view(
             gallery,
             other=None if other is None else _gallery(other),
-            asker=asker,
-            locate=locating(options_of(gallery.run_dir)),
+            asker=None if embedder is None else _warming(embedder, gallery),
+            locate=locating(gallery.config),
             port=port,
             say=terminal.out,
             opened=_browser if opens else lambda _: None,
         )
+    finally:
+        if embedder is not None:
+            embedder.close()
 
 
 def _gallery(run_dir: str) -> "Gallery":
@@ -71,36 +78,43 @@ def _gallery(run_dir: str) -> "Gallery":
     return Gallery.open(parts.ready(Path(run_dir).expanduser()))
 
 
-def _asker(
-    gallery: "Gallery", launcher: "Launcher", named: dict[str, str | None]
-) -> "Asker | None":
-    """The run's embedder behind its store, warmed up while the reader looks; None without it."""
+def _embedder(gallery: "Gallery", named: dict[str, str | None]) -> "Child | None":
+    """The run's embedder, not opened yet; None where it is not to be had, which is said."""
+    from visdiff_local.errors import VisdiffError
+    from visdiff_local.serve.view.embedder import Child
+    from visdiff_local.session import Launcher, configured
+
+    config = gallery.config
+    if not config:
+        terminal.note("your own texts cannot be asked: no run.json here names an embedder")
+        return None
+    options: dict[str, Any] = {name: config.get(name) for name in _OF_THE_RUN}
+    options |= {name: value for name, value in named.items() if value is not None}
+    options = {"a": "a", "b": "b", **{n: v for n, v in options.items() if v is not None}}
+    try:
+        with Launcher() as launcher:
+            launcher.pool(configured(**options)).handle("embedder")  # its weights are there
+    except VisdiffError as error:
+        terminal.note(f"your own texts cannot be asked: {error}")
+        return None
+    return Child({**options, **{n: config[n] for n in _SOURCES if config.get(n) is not None}})
+
+
+def _warming(embedder: "Child", gallery: "Gallery") -> "Asker":
+    """Opens the model and reads the embeddings while the reader looks."""
     from threading import Thread
 
     from visdiff_local.errors import VisdiffError
     from visdiff_local.serve.view.asking import Asker
-    from visdiff_local.session import configured
 
-    if gallery.result is None:
-        terminal.note("your own texts cannot be asked: there is no run.json that names an embedder")
-        return None
-    config = gallery.result.run.config
-    options: dict[str, Any] = {name: config.get(name) for name in _OF_THE_RUN}
-    options = {name: value for name, value in (options | {}).items() if value is not None}
-    options |= {name: value for name, value in named.items() if value is not None}
-    try:
-        models = launcher.roles(configured(a="a", b="b", **options))
-        models.family("embedder")
-    except VisdiffError as error:
-        terminal.note(f"your own texts cannot be asked: {error}")
-        return None
-    asker = Asker(models, gallery)
+    asker = Asker(embedder, gallery)
 
     def warm() -> None:
         try:
             asker.warm()
         except VisdiffError as error:
-            terminal.note(f"your own texts cannot be asked: {error}")
+            if not embedder.closed:
+                terminal.note(f"your own texts cannot be asked: {error}")
 
     Thread(target=warm, daemon=True, name="warm").start()
     return asker

@@ -14,7 +14,7 @@ from visdiff_local.errors import InputError
 from visdiff_local.images.table import ImageTable
 from visdiff_local.models.backends.files import dependency
 from visdiff_local.results import folder as run_folder
-from visdiff_local.results import notes, scores, serialize
+from visdiff_local.results import labels, notes, scores, serialize
 from visdiff_local.results.report import cells
 from visdiff_local.results.report.pictures import is_safe_name
 from visdiff_local.types import MeasuredDifference, RunResult, ScoredHypothesis, Summary
@@ -191,7 +191,8 @@ def opened(folder: Path) -> Result:
         InputError: there is no run, or one that this version cannot read.
     """
     thumbnails = Thumbnails(folder / run_folder.THUMBNAILS)
-    return Result(Outcome(serialize.load(folder), thumbnails), folder)
+    found = labels.with_labels(serialize.load(folder), folder)
+    return Result(Outcome(found, thumbnails), folder)
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,8 @@ class ScoredHypothesis:
     prevalence_a_ci: tuple[float, float] | None = None
     prevalence_b: float | None = None
     prevalence_b_ci: tuple[float, float] | None = None
+    labels: tuple[int, int] | None = None
+    """Images of A and of B labelled by hand, where the shares rest on them."""
     auroc_plain: float | None = None
     """Without regard to the strata; None where there are none."""
     auroc_shrunk: float | None = None

@@ -1,6 +1,7 @@
 """CLIP: the cosine of image and text, from embeddings that the store keeps."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -16,7 +17,16 @@ HALF_ABOVE = PERMUTE_UP_TO
 """Cosines of more images than this are kept in half precision, and their statistics counted."""
 
 
-def text_vectors(texts: Sequence[str], embedder: Embedder, family: str) -> FloatArray:
+class EmbedsTexts(Protocol):
+    """The half of an :class:`Embedder` that texts want."""
+
+    @property
+    def dimension(self) -> int: ...
+
+    def embed_texts(self, texts: Sequence[str]) -> FloatArray: ...
+
+
+def text_vectors(texts: Sequence[str], embedder: EmbedsTexts, family: str) -> FloatArray:
     """Unit vectors (M, d), each the mean of the text's embedding over the prompt templates."""
     wordings = [prompts.render("clip", family, hypothesis=text).splitlines() for text in texts]
     flat = [wording for each in wordings for wording in each]

@@ -10,6 +10,7 @@ from pathlib import Path
 from visdiff_local.errors import UsageError
 from visdiff_local.results import comparison as stored
 from visdiff_local.results import serialize
+from visdiff_local.results.labels import with_labels
 from visdiff_local.results.report.comparison import render as of_comparison
 from visdiff_local.results.report.comparison_sharing import without_names
 from visdiff_local.results.report.page import render
@@ -34,8 +35,8 @@ def write_report(
     names: tuple[str | None, str | None] = (None, None),
     out: Path | None = None,
 ) -> Path:
-    """Draws a report from ``run.json`` (or ``comparison.json``) and ``thumbnails/`` in the
-    folder, nothing else.
+    """Draws a report from ``run.json`` (or ``comparison.json``), ``thumbnails/`` and the labels in
+    the folder, nothing else.
 
     The same folder gives the same bytes. The file is written beside its place and moved into it.
 
@@ -60,7 +61,7 @@ def write_report(
         shown = found if named else without_names(found, names, images=images)
         text = of_comparison(shown, pictures, names=named)
     else:
-        result = serialize.load(run_dir)
+        result = with_labels(serialize.load(run_dir), run_dir)
         if not named:
             result = without_paths(result, names, images=images)
         text = render(result, pictures, names=named)

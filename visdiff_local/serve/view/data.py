@@ -11,15 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from visdiff_local.protocols import FloatArray
-from visdiff_local.results import notes, serialize
+from visdiff_local.results import comparison as stored
+from visdiff_local.results import labels, notes, serialize
 from visdiff_local.results.notes import Notes
-from visdiff_local.results.scores import Images
+from visdiff_local.results.scores import FACTS, Images
 from visdiff_local.types import RunResult
+from visdiff_local.types.comparison import ComparisonResult
 
 Order = npt.NDArray[np.int64]
 _KEPT = 32
 """Orders that are remembered; one of 100,000 images takes 0.8 MB."""
 _SEARCHED = ("name", "caption")
+_FILTERED = ("half", "cluster", "stratum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Query:
     group: str = ""
     half: str = ""
     cluster: str = ""
+    stratum: str = ""
     tag: str = ""
     words: str = ""
     """In the name or the caption."""
@@ -47,12 +51,15 @@ class Gallery:
     run_dir: Path
     images: Images
     result: RunResult | None
+    comparison: ComparisonResult | None
+    """Where the folder is that of a comparison of several groups."""
     facts: Mapping[str, Any]
     """The columns of facts as pyarrow arrays: they take a third of what Python's strings do."""
     groups: tuple[str, ...]
     of_group: npt.NDArray[np.int32]
     """(N,) the place of each image's set in ``groups``."""
     clusters: tuple[str, ...]
+    strata: tuple[str, ...]
     notes: Notes
     own: "OrderedDict[str, FloatArray]" = field(default_factory=OrderedDict)
     """Scores of the reader's own texts, by text."""
@@ -65,14 +72,16 @@ class Gallery:
     def open(cls, run_dir: Path) -> "Gallery":
         """Raises :class:`InputError` where the folder has no table of images."""
         images = Images.open(run_dir)
-        names = ("id", "name", "path", "set", "half", "cluster", "caption", "used", "reason")
-        table = images.read(names).combine_chunks()
-        facts = {name: table.column(name).combine_chunks() for name in names}
+        table = images.read(FACTS).combine_chunks()
+        facts = {name: table.column(name).combine_chunks() for name in FACTS}
         groups, of_group = _coded(facts["set"])
-        clusters, _ = _coded(facts["cluster"])
-        result = serialize.load(run_dir) if (run_dir / "run.json").exists() else None
+        clusters, strata = (_coded(facts[name])[0] for name in ("cluster", "stratum"))
+        there = (run_dir / "run.json").exists()
+        result = labels.with_labels(serialize.load(run_dir), run_dir) if there else None
         known = notes.load(run_dir)
-        return cls(run_dir, images, result, facts, groups, of_group, clusters, known)
+        comparison = stored.load(run_dir) if stored.is_there(run_dir) else None
+        coded = (groups, of_group, clusters, strata)
+        return cls(run_dir, images, result, comparison, facts, *coded, known)
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -82,6 +91,17 @@ class Gallery:
     @property
     def rows(self) -> int:
         return self.images.rows
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The options of the run, or of the comparison; none where nothing says them."""
+        if self.result is not None:
+            return self.result.run.config
+        return {} if self.comparison is None else self.comparison.config
+
+    def codes(self, column: str) -> npt.NDArray[np.int32]:
+        """Int32 (N,) of a column of facts: equal numbers for equal values, −1 for none."""
+        return _coded(self.facts[column])[1]
 
     def numbers(self, column: str) -> FloatArray:
         """Float32 (N,) of a text or an attribute; NaN where there is none."""
@@ -152,8 +172,8 @@ class Gallery:
         keep = np.ones(self.rows, dtype=np.bool_)
         if query.group:
             keep &= self.of_group == self.groups.index(query.group)
-        for name, wanted in (("half", query.half), ("cluster", query.cluster)):
-            if wanted:
+        for name in _FILTERED:
+            if wanted := getattr(query, name):
                 keep &= _equal(self.facts[name], wanted)
         if query.tag:
             tagged = {i for i, tags in self.notes.tags.items() if query.tag in tags}
@@ -171,6 +191,11 @@ class Gallery:
         rows = np.flatnonzero(keep).astype(np.int64)
         facing = -values[rows] if query.descending else values[rows]
         return rows[np.argsort(facing, kind="stable")]
+
+
+def shown(group: str) -> str:
+    """The name of a set as the page has it: A and B, other names as they are."""
+    return group.upper() if len(group) == 1 else group
 
 
 def _coded(column: Any) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:

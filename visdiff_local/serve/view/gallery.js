@@ -15,7 +15,7 @@ export default {
           <template v-if="at(p)">
             <img v-if="at(p).id" :src="base + '/thumb/' + at(p).row" :alt="at(p).name" loading="lazy"
                  decoding="async" draggable="false" @error="$event.target.classList.add('vd-lost')">
-            <span class="vd-mark" :class="'vd-' + side(at(p).set)">{{ at(p).set.toUpperCase() }}</span>
+            <span class="vd-mark" :class="'vd-' + side(at(p).set)">{{ named(at(p).set) }}</span>
             <button class="vd-pick" tabindex="-1" :aria-label="'select ' + at(p).name"
                     @click.stop="toggle(p)">{{ chosen.has(at(p).row) ? '✓' : '' }}</button>
             <figcaption><b v-if="at(p).score !== null">{{ at(p).score.toFixed(2) }}</b>
@@ -73,6 +73,7 @@ export default {
     },
     at(p) { const page = this.pages[Math.floor(p / PAGE)]; return page && page[p % PAGE]; },
     rowAt(p) { const item = this.at(p); return item ? item.row : -1; },
+    named(group) { return group.length === 1 ? group.toUpperCase() : group; },
     side(group) { return this.groups.indexOf(group) % 2 === 0 ? 'a' : 'b'; },
     classes(p) {
       return { 'vd-cursor': p === this.cursor, 'vd-chosen': this.chosen.has(this.rowAt(p)) };

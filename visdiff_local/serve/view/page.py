@@ -31,6 +31,7 @@ _KEYS = """
 | space, x | choose an image (Shift-click: up to here) |
 | t | tag what is chosen |
 | / | ask your own text |
+| ↑ ↓, a, r, o, n, i | differences: move, accept, reject, leave open, note, images |
 | y, n, s, u | label: yes, no, skip, undo |
 | ? | these keys |
 """
@@ -65,7 +66,7 @@ def draw_page(desk: Desk) -> None:
             gallery.sort_by(text)
 
         with ui.tab_panel("differences").classes("vd-panel"):
-            DifferencesPanel(desk, show)
+            differences = DifferencesPanel(desk, show)
         with ui.tab_panel("label").classes("vd-panel"):
             label = LabelPanel(desk)
         with ui.tab_panel("map").classes("vd-panel"):
@@ -85,6 +86,8 @@ def draw_page(desk: Desk) -> None:
             tabs.set_value(list(_TABS)[int(name) - 1])
         elif tabs.value == "gallery":
             gallery.key(name)
+        elif tabs.value == "differences":
+            differences.key(name)
         elif tabs.value == "label":
             label.key(name)
 
@@ -99,7 +102,9 @@ def _turn(dark: ui.dark_mode) -> None:
 def _title(desk: Desk) -> str:
     result = desk.gallery.result
     if result is None:
-        return f"{desk.gallery.rows:,} images"
+        count = f"{desk.gallery.rows:,} images in {len(desk.gallery.groups)} groups"
+        found = desk.gallery.comparison
+        return count if found is None else f"{count}: {found.conclusion}"
     return f"{words.set_name(result, 'a')} and {words.set_name(result, 'b')}: " + str(
         result.summary.conclusion
     )

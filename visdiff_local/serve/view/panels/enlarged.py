@@ -7,6 +7,7 @@ import numpy as np
 from nicegui import ui
 
 from visdiff_local.serve.view.app import Desk
+from visdiff_local.serve.view.data import shown
 
 
 class Enlarged:
@@ -52,7 +53,7 @@ class Enlarged:
             with ui.column().classes("vd-facts"):
                 with ui.row().classes("vd-walk"):
                     side = "a" if gallery.groups.index(fact["set"]) % 2 == 0 else "b"
-                    ui.label(fact["set"].upper()).classes(f"vd-mark vd-{side}")
+                    ui.label(shown(fact["set"])).classes(f"vd-mark vd-{side}")
                     ui.space()
                     for icon, step in (
                         ("chevron_left", "ArrowLeft"),
@@ -71,6 +72,8 @@ class Enlarged:
                 for name, value in (
                     ("half", fact["half"]),
                     ("cluster", fact["cluster"]),
+                    ("stratum", fact["stratum"]),
+                    ("pair", fact["pair"]),
                     ("left out", fact["reason"]),
                     ("tags", tags),
                 ):

@@ -8,12 +8,16 @@ from nicegui import events, run, ui
 
 from visdiff_local.errors import VisdiffError
 from visdiff_local.serve.view.app import Desk
-from visdiff_local.serve.view.data import Query
+from visdiff_local.serve.view.data import Query, shown
 from visdiff_local.serve.view.panels.answer import show_answer
 from visdiff_local.serve.view.panels.enlarged import Enlarged
 
 _SIZE = 128
 """Pixels of a cell at least; as many a row as fit."""
+_BUTTONS = 5
+"""Sets, and "all", that are buttons; more are a list."""
+_LISTED = 2000
+"""Clusters in the list: no browser likes more."""
 
 
 class ImageGrid(ui.element, component=Path(__file__).parents[1] / "gallery.js"):
@@ -77,9 +81,7 @@ class GalleryPanel:
             self._sort.classes("vd-sort")
             self._down = ui.toggle({True: "high", False: "low"}, value=True)
             self._down.on_value_change(self._changed).props("dense no-caps aria-label='first'")
-            self._group = ui.toggle(
-                {"": "all", **{g: g.upper() for g in gallery.groups}}, value=""
-            ).props("dense no-caps aria-label='set'")
+            self._group = self._sets({"": "all", **{g: shown(g) for g in gallery.groups}})
             self._group.on_value_change(self._changed)
             more = ui.button("Filter", icon="tune").props("flat dense no-caps")
             self._own = ui.input(placeholder="ask your own text: a hat").classes("vd-own")
@@ -91,12 +93,26 @@ class GalleryPanel:
         with ui.row().classes("vd-tools vd-more") as filters:
             self._words = self._field("name or caption", "search")
             self._half = self._choice("half", ["explore", "validate", "both"])
-            self._cluster = self._choice("cluster", list(gallery.clusters)[:2000])
+            self._cluster = self._choice("cluster", list(gallery.clusters)[:_LISTED])
+            self._stratum = self._choice("stratum", list(gallery.strata)[:_LISTED])
             self._with_tag = self._choice("tag", self._tags())
-            self._low = ui.number("from", on_change=self._changed).props("dense outlined step=0.01")
-            self._high = ui.number("to", on_change=self._changed).props("dense outlined step=0.01")
+            self._low, self._high = (
+                ui.number(name, on_change=self._changed).props("dense outlined step=0.01")
+                for name in ("score from", "score to")
+            )
+            for bound in (self._low, self._high):
+                bound.bind_enabled_from(self._sort, "value", bool)
+                bound.props("hint='of what is sorted by' hide-hint")
         filters.set_visibility(False)
         more.on_click(lambda: filters.set_visibility(not filters.visible))
+
+    @staticmethod
+    def _sets(options: dict[str, str]) -> Any:
+        """Buttons for a few sets, a list for many."""
+        if len(options) <= _BUTTONS:
+            return ui.toggle(options, value="").props("dense no-caps aria-label='set'")
+        many = ui.select(options, label="set", value="", with_input=True)
+        return many.props("dense outlined options-dense").classes("vd-choice")
 
     def _field(self, name: str, icon: str) -> Any:
         field = ui.input(name, on_change=self._changed)
@@ -127,6 +143,7 @@ class GalleryPanel:
             group=self._group.value or "",
             half=self._half.value or "",
             cluster=self._cluster.value or "",
+            stratum=self._stratum.value or "",
             tag=self._with_tag.value or "",
             words=self._words.value or "",
             low=None if low is None else float(low),
@@ -157,7 +174,7 @@ class GalleryPanel:
             ui.notify(str(error), type="negative", multi_line=True)
             return
         self._sort.set_options(self._columns())
-        self._down.set_value(answer.auroc >= 0.5 or True)
+        self._down.set_value(True)
         self._sort.set_value(answer.text)
         self._apply()
         self._answer.clear()

@@ -4,6 +4,7 @@ from nicegui import ui
 
 from visdiff_local.serve.view import labelling
 from visdiff_local.serve.view.app import Desk
+from visdiff_local.serve.view.data import shown
 
 
 class LabelPanel:
@@ -23,9 +24,11 @@ class LabelPanel:
                 .props("dense outlined options-dense")
                 .classes("vd-sort")
             )
+        asked = min(labelling.ASKED, desk.gallery.rows)
         ui.label(
-            f"{labelling.ASKED} images drawn at random, as many of each set, shuffled: you are not "
-            "told which set an image is from. Labels are kept in labels.json."
+            f"{asked} images drawn at random, as many of each set, shuffled: you are not told "
+            "which set an image is from, nor what the labels say of each set before you are done. "
+            "Labels are kept in labels.json."
         ).classes("vd-quiet")
         self._box = ui.element("div").classes("vd-label")
 
@@ -91,18 +94,35 @@ class LabelPanel:
                             "no-caps unelevated" if key != "s" else "no-caps flat"
                         )
                     ui.button("Undo (u)", on_click=lambda: self.key("u")).props("no-caps flat")
+                self._so_far()
             else:
                 ui.label("All are labelled.")
-            self._shares()
+                self._shares()
+
+    def _so_far(self) -> None:
+        """Shares on request only: a count that moves tells which set the image was from."""
+        marks = self._desk.gallery.notes.labels.get(self._text.value, {})
+        if not marks:
+            return
+
+        def show() -> None:
+            early.delete()
+            with box:
+                self._shares()
+
+        box = ui.element("div")
+        with box:
+            early = ui.button(f"Stop here: the shares by {len(marks)} labels", on_click=show)
+            early.props("flat dense no-caps")
 
     def _shares(self) -> None:
         for share in labelling.shares(self._desk.gallery, self._text.value):
             if share.share is None or share.interval is None:
-                ui.label(f"{share.group.upper()}: no label yet").classes("vd-quiet")
+                ui.label(f"{shown(share.group)}: no label yet").classes("vd-quiet")
                 continue
             low, high = share.interval
             ui.label(
-                f"{share.group.upper()}: {share.share:.0%} show it ({low:.0%} … {high:.0%}), "
+                f"{shown(share.group)}: {share.share:.0%} show it ({low:.0%} … {high:.0%}), "
                 f"{share.shown} of {share.labelled} labelled"
                 + (", corrected for the model's errors" if share.corrected else "")
             ).classes("vd-share")

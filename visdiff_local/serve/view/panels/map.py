@@ -8,9 +8,11 @@ from nicegui import events, run, ui
 
 from visdiff_local.errors import VisdiffError
 from visdiff_local.serve.view.app import Desk
+from visdiff_local.serve.view.data import shown
 from visdiff_local.serve.view.scatter import Plane, plane
 
-_A, _B = "#3584e4", "#e66100"
+_COLOURS = ("#3584e4", "#e66100", "#2aa198", "#c061cb", "#8f9a00", "#e0508a", "#7a6a5a", "#5c64d6")
+"""A is blue and B orange, as everywhere; further groups follow."""
 
 
 class MapPanel:
@@ -74,10 +76,10 @@ class MapPanel:
             values = self._desk.gallery.numbers(self._by.value)[rows]
             known = ~np.isnan(values)
             points = np.column_stack([found.points, values, rows])[known]
-            shown = values[known] if known.any() else np.zeros(1)
+            span = values[known] if known.any() else np.zeros(1)
             options["visualMap"] = {
-                "min": float(shown.min()),
-                "max": float(shown.max()),
+                "min": float(span.min()),
+                "max": float(span.max()),
                 "dimension": 2,
                 "orient": "horizontal",
                 "top": 0,
@@ -90,11 +92,11 @@ class MapPanel:
         groups = self._desk.gallery.groups
         options["series"] = [
             _series(
-                group.upper(),
+                shown(group),
                 np.column_stack([found.points, rows * 0, rows])[
                     self._desk.gallery.of_group[rows] == number
                 ].tolist(),
-                _A if number % 2 == 0 else _B,
+                _COLOURS[number % len(_COLOURS)],
             )
             for number, group in enumerate(groups)
         ]
