@@ -204,3 +204,21 @@ def test_labels_correct_a_model_that_says_yes_too_often(tmp_path: Path) -> None:
     assert covered >= 35  # of 40 at 95 %
     assert narrower >= 30
     assert missed >= 15
+
+
+@pytest.mark.slow
+def test_umap_keeps_neighbours_together() -> None:
+    pytest.importorskip("umap", reason="the extra umap is not installed")
+    rng = np.random.default_rng(0)
+    kinds = np.arange(60) % 2
+    matrix = (rng.normal(0, 0.05, (60, 8)) + np.eye(8)[kinds]).astype(np.float16)
+    found = plane(np.arange(60), matrix, use_umap=True)
+    assert (found.how, found.points.shape) == ("UMAP", (60, 2))
+    gaps = np.linalg.norm(found.points[:, None] - found.points[None], axis=2)
+    nearest = np.argsort(gaps, axis=1)[:, 1]
+    assert (kinds[nearest] == kinds).mean() > 0.95
+
+
+def test_umap_of_a_handful_is_refused_with_the_number() -> None:
+    with pytest.raises(InputError, match="wants 16 images at least; there are 3"):
+        plane(np.arange(3), np.ones((3, 4), np.float16), use_umap=True)

@@ -46,6 +46,7 @@ def view(
     A page on this machine alone; the link it prints holds a token. With OTHER the two runs are
     held side by side.
     """
+    from visdiff_local.serve.view import scatter
     from visdiff_local.serve.view.server import view
     from visdiff_local.session import locating
 
@@ -63,6 +64,7 @@ def view(
             opened=_browser if opens else lambda _: None,
         )
     finally:
+        scatter.stop()
         if embedder is not None:
             embedder.close()
 

@@ -1,15 +1,27 @@
-"""The embeddings in the plane: by UMAP where it is installed, else by principal components."""
+"""The embeddings in the plane: by principal components, or by UMAP where it is installed.
 
+UMAP compiles itself for half a minute and takes the memory of the page over again, so it runs in a
+process of its own: ``python -m visdiff_local.serve.view.scatter``, float32 rows in, points out.
+"""
+
+import subprocess
+import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 import numpy as np
 import numpy.typing as npt
 
+from visdiff_local.errors import InputError
+from visdiff_local.models.backends.files import dependency
 from visdiff_local.protocols import FloatArray
 
 MOST = 5000
 """Points that are drawn: more are a blot, and no browser likes them."""
+FEWEST = 16
+"""Images from which UMAP has neighbours to look at."""
+INSTALL = "pip install 'visdiff_local[umap]'"
+_running: "set[subprocess.Popen[bytes]]" = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,28 +33,56 @@ class Plane:
     how: str
 
 
+def has_umap() -> bool:
+    """Whether ``umap-learn`` is installed."""
+    return find_spec("umap") is not None
+
+
 def plane(
-    rows: npt.NDArray[np.int64],
-    embeddings: npt.NDArray[np.float16],
-    *,
-    use_umap: bool | None = None,
+    rows: npt.NDArray[np.int64], embeddings: npt.NDArray[np.float16], *, use_umap: bool = False
 ) -> Plane:
     """At most :data:`MOST` images, drawn at random, always the same ones.
 
-    Args:
-        use_umap: by default where ``umap-learn`` is installed.
+    Raises:
+        InputError: there are too few images for UMAP, or its process was ended.
     """
     rng = np.random.default_rng(0)
     chosen = np.sort(rng.permutation(len(rows))[:MOST])
     matrix = embeddings[chosen].astype(np.float32)
-    if use_umap is None:
-        use_umap = find_spec("umap") is not None
-    if use_umap and len(matrix) > 15:
-        import umap
-
-        points = umap.UMAP(n_components=2, metric="cosine", random_state=0).fit_transform(matrix)
-        return Plane(rows[chosen], np.asarray(points, dtype=np.float32), "UMAP")
+    if use_umap:
+        return Plane(rows[chosen], _umap(matrix), "UMAP")
     return Plane(rows[chosen], principal(matrix), "two principal components")
+
+
+def stop() -> None:
+    """Ends what still runs, when the page does."""
+    for process in tuple(_running):
+        process.terminate()
+
+
+def _umap(matrix: FloatArray) -> FloatArray:
+    if len(matrix) < FEWEST:
+        raise InputError(f"UMAP wants {FEWEST} images at least; there are {len(matrix)}")
+    command = [sys.executable, "-P", "-m", "visdiff_local.serve.view.scatter", str(len(matrix))]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    _running.add(process)
+    try:
+        content, _ = process.communicate(matrix.astype("<f4").tobytes())
+    finally:
+        _running.discard(process)
+    if process.returncode:
+        raise InputError(f"UMAP ended with exit code {process.returncode}: see the terminal")
+    return np.frombuffer(content, "<f4").reshape(-1, 2)
+
+
+def main() -> None:
+    """What the process does: as many rows as its argument says, from standard input."""
+    with dependency("umap", INSTALL):
+        import umap
+    matrix = np.frombuffer(sys.stdin.buffer.read(), "<f4").reshape(int(sys.argv[1]), -1)
+    # With a seed UMAP runs in one thread and says so, which is what is wanted.
+    found = umap.UMAP(n_components=2, metric="cosine", random_state=0, n_jobs=1)
+    sys.stdout.buffer.write(np.asarray(found.fit_transform(matrix), dtype="<f4").tobytes())
 
 
 def principal(matrix: FloatArray) -> FloatArray:
@@ -58,3 +98,7 @@ def principal(matrix: FloatArray) -> FloatArray:
         points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
     found: FloatArray = points.astype(np.float32)
     return found
+
+
+if __name__ == "__main__":
+    main()

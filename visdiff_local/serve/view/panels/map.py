@@ -9,7 +9,7 @@ from nicegui import events, run, ui
 from visdiff_local.errors import VisdiffError
 from visdiff_local.serve.view.app import Desk
 from visdiff_local.serve.view.data import shown
-from visdiff_local.serve.view.scatter import Plane, plane
+from visdiff_local.serve.view.scatter import Plane, has_umap, plane
 
 _COLOURS = ("#3584e4", "#e66100", "#2aa198", "#c061cb", "#8f9a00", "#e0508a", "#7a6a5a", "#5c64d6")
 """A is blue and B orange, as everywhere; further groups follow."""
@@ -32,6 +32,8 @@ class MapPanel:
                 .props("dense outlined options-dense")
                 .classes("vd-sort")
             )
+            self._how = ui.toggle({False: "components", True: "UMAP"}, value=False)
+            self._how.props("dense no-caps aria-label='map by'").set_visibility(has_umap())
             self._button = ui.button("Draw the map", on_click=self._compute).props("no-caps")
         self._words = ui.label().classes("vd-quiet")
         if desk.asker is None:
@@ -45,8 +47,13 @@ class MapPanel:
             return
         self._button.props("loading")
         try:
-            self._plane = await run.io_bound(lambda: plane(*asker.embeddings()))
+            if self._how.value:
+                self._words.set_text("UMAP takes half a minute or more …")
+            self._plane = await run.io_bound(
+                lambda: plane(*asker.embeddings(), use_umap=bool(self._how.value))
+            )
         except VisdiffError as error:
+            self._words.set_text("")
             ui.notify(str(error), type="negative", multi_line=True)
             return
         finally:
