@@ -2,8 +2,8 @@
 
     python scripts/recipes/pictures.py [NAME …] [--results DIR] [--to DIR]
 
-Needs a Chromium for playwright. A result that is in ``--results`` already is not made again. A
-picture of 100 kB or more is refused: the README is read on slow lines too.
+Needs a Chromium for playwright. A result that is in ``--results`` already is drawn again, not made
+again. A picture of 100 kB or more is refused: the README is read on slow lines too.
 """
 
 import argparse
@@ -13,10 +13,12 @@ import tempfile
 from pathlib import Path
 from shutil import which
 
+from visdiff_local.results.report import write_report
+
 HERE = Path(__file__).resolve().parent
 TO = HERE.parent.parent / "visdiff_local" / "assets" / "recipes"
 SHOWN = {
-    "classes": "section:has(#matrix-title)",
+    "classes": "section:has(#panels-title)",
     "predictions": "section:has(#accuracy-title)",
     "failures": "section:has(#accuracy-title)",
     "generators": "section.overview",
@@ -25,7 +27,7 @@ SHOWN = {
     "trend": "#text-1",
 }
 """By recipe, what of its report is shown."""
-WIDTH, TALLEST = 820, 460
+WIDTH, TALLEST, EDGE = 820, 460, 12
 """Pixels."""
 LARGEST = 100_000
 OURS = ("chromium", "chromium-browser", "google-chrome")
@@ -46,6 +48,7 @@ def main() -> None:
             page = results / name / "report.html"
             if not page.exists():
                 cook(name, results)
+            write_report(results / name)
             print(photographed(page, SHOWN[name], options.to / f"{name}.jpg"))
 
 
@@ -73,9 +76,9 @@ def photographed(page: Path, selector: str, to: Path) -> Path:
             raise SystemExit(f"{page}: nothing is called {selector}; is something confirmed?")
         clip = {
             "x": 0,
-            "y": box["y"] + view.evaluate("window.scrollY"),
+            "y": box["y"] + view.evaluate("window.scrollY") - EDGE,
             "width": WIDTH,
-            "height": min(box["height"], TALLEST),
+            "height": min(box["height"], TALLEST) + 2 * EDGE,
         }
         content = view.screenshot(clip=clip, full_page=True, type="jpeg", quality=80)
         browser.close()

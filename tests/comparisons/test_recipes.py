@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.support.paths import ROOT
 
@@ -23,6 +24,24 @@ def test_a_recipe_draws_a_row_with_its_columns_for_each_picture(
     rows = runpy.run_path(str(RECIPES / f"{name}.py"))["draw"](random.Random(0))
     assert len(rows) >= 100
     assert len({tuple(columns) for _, columns in rows}) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_readme_shows_the_picture_of_each_recipe_and_it_is_small(name: str) -> None:
+    picture = f"visdiff_local/assets/recipes/{name}.jpg"
+    assert f"]({picture})" in (ROOT / "README.md").read_text(encoding="utf-8")
+    content = (ROOT / picture).read_bytes()
+    assert content.startswith(b"\xff\xd8\xff")
+    assert 2_000 < len(content) < 100_000
+    width, height = Image.open(ROOT / picture).size
+    assert width >= 600
+    assert height >= 100
+
+
+def test_every_recipe_can_be_photographed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(RECIPES))
+    shown = runpy.run_path(str(RECIPES / "pictures.py"))["SHOWN"]
+    assert sorted(shown) == sorted(NAMES)
 
 
 @pytest.mark.slow

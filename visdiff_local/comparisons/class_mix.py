@@ -48,6 +48,14 @@ def _classes(plan: Plan) -> dict[str, tuple[str, Labels]]:
     return {}
 
 
+def held_fixed(texts: Sequence[str], plan: Plan) -> BoolArray:
+    """(M,) texts that name a class within which everything is compared: there they are true of all
+    images or of none, and what their scores differ by is something else."""
+    strata = plan.parts[0].strata
+    known = _classes(plan)
+    return np.array([text in known and known[text][1] is strata for text in texts], np.bool_)
+
+
 def class_mix(
     texts: Sequence[str],
     plan: Plan,
@@ -75,7 +83,9 @@ def class_mix(
         row: (float(plain.area[row]), bool(plain.leans_to_a[row]))
         for row in np.flatnonzero(alone).tolist()
     }
-    return found | _of_labels(texts, plan, free, table, clusters, config, rng)
+    named = {row for row, text in enumerate(texts) if text in _classes(plan)}
+    by_scores = {row: figures for row, figures in found.items() if row not in named}
+    return by_scores | _of_labels(texts, plan, free, table, clusters, config, rng)
 
 
 def _of_labels(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.comparisons.class_mix import class_mix
+from visdiff_local.comparisons.class_mix import class_mix, held_fixed
 from visdiff_local.comparisons.plan import Part, Plan
 from visdiff_local.comparisons.pooling import Pooled
 from visdiff_local.comparisons.redundancy import redundant
@@ -122,12 +122,13 @@ def _verdicts(
     supports: dict[tuple[int, int], float] = {}
     follows: dict[tuple[int, int], int] = {}
     verdicts: list[list[Verdict]] = []
+    fixed = held_fixed(texts, plan)
     for where, one in enumerate(tested):
         assert one.q_value is not None
-        sure = (one.q_value <= config.alpha) & (one.ci[:, 0] > config.floor)
+        sure = (one.q_value <= config.alpha) & (one.ci[:, 0] > config.floor) & ~fixed
         row_verdicts: list[Verdict] = [
-            "confirmed" if yes else "suggestive" if p <= config.alpha else "rejected"
-            for yes, p in zip(sure, one.p_value, strict=True)
+            "confirmed" if yes else "suggestive" if maybe else "rejected"
+            for yes, maybe in zip(sure, (one.p_value <= config.alpha) & ~fixed, strict=True)
         ]
         part = plan.parts[min(where, len(plan.parts) - 1)]
         rows = np.flatnonzero(sure)
