@@ -81,6 +81,11 @@ def test_whatever_is_mutated() -> None:
     assert last_line("fuzz", "--share", 0.004) == "0 failures"
 
 
+@pytest.mark.slow
+def test_fuzz_inputs() -> None:
+    assert last_line("fuzz_inputs", "--count", 12) == "0 failures"
+
+
 def test_serve_under_attack() -> None:
     assert last_line("serve_under_attack", "--hostile", 12, "--slow", 8).startswith("longest wait")
 

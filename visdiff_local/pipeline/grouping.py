@@ -13,7 +13,7 @@ import numpy.typing as npt
 from visdiff_local import stats
 from visdiff_local.config import RunConfig
 from visdiff_local.errors import InputError
-from visdiff_local.images import FOLDER, ImageSet, shared_ids
+from visdiff_local.images import ImageSet, shared_ids
 from visdiff_local.images.covariates import Labels as Coded
 from visdiff_local.images.listing import ranks, taken
 from visdiff_local.images.near import Forest
@@ -212,8 +212,3 @@ def largest(labels: Sequence[str | None] | Texts) -> int:
     """Images of the largest group."""
     known = [label for label in labels if label is not None]
     return int(np.unique(known, return_counts=True)[1].max()) if known else 0
-
-
-def command(name: str) -> str:
-    """What to type so that images with the same value there count as one."""
-    return f"--cluster-by {name if name != FOLDER else FOLDER}"

@@ -1,5 +1,6 @@
 """What a reader must know before believing a result: each warning is one plain sentence."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -141,7 +142,7 @@ def about_grouping(
                 f"images of the same {effect.name} are alike (intra-class correlation "
                 f"{effect.icc:.2f}, {effect.clusters} values), so they are fewer witnesses than "
                 f"they seem and differences are confirmed too easily: run it again with "
-                f"--cluster-by {effect.name}"
+                f"--cluster-by {shlex.quote(effect.name)}"
             )
 
 

@@ -71,6 +71,13 @@ def test_a_film_that_is_cut_off_gives_no_frame_twice(tmp_path: Path) -> None:
         decode(source.images[-1])
 
 
+def test_a_film_of_an_unknown_codec_is_a_reason(tmp_path: Path) -> None:
+    path = film(tmp_path / "x.mkv")
+    path.write_bytes(path.read_bytes().replace(b"V_MPEG4", b"V_ZZZZZ"))
+    (lost,) = ImageSet.open(path).skipped
+    assert "codec" in lost.reason
+
+
 @pytest.mark.parametrize("content", [b"", b"\0" * 5000, b"no film at all" * 400])
 def test_no_film_is_a_reason(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.mp4").write_bytes(content)

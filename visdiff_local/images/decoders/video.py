@@ -102,6 +102,9 @@ class _Open:
             raise UnreadableImageError(
                 f"no video that can be read ({type(error).__name__})"
             ) from error
+        if self._video.codec_context is None:
+            self.close()
+            raise UnreadableImageError("a video of an unknown kind (its codec is not known)")
         self._video.thread_type = "NONE"
         width, height = int(self._video.codec_context.width), int(self._video.codec_context.height)
         try:

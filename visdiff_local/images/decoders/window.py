@@ -23,6 +23,9 @@ _AGREE = 0.9
 _LITTLE = 0.25
 """Share of the bits' range below which values are taken to be stretched within it."""
 
+_AIR, _DENSEST = -1024.0, 3071.0
+"""Hounsfield units that a CT of 12 bits holds."""
+
 Kind = Literal["unsigned", "signed", "float"]
 How = Literal["bits used", "percentiles", "the files' own tags", "given"]
 
@@ -119,6 +122,12 @@ def _estimated(all_levels: Sequence[Levels]) -> Chosen:
             return Chosen(Window(0.0, top), "bits used", len(all_levels))
     if kinds == {"float"} and low >= 0.0 and 0.5 <= high <= 1.0:
         return Chosen(Window(0.0, 1.0), "bits used", len(all_levels))
+    # Pictures seldom reach black, and what is black is told by what the values are: nothing
+    # counted, or air as a CT of 12 bits stores it.
+    if kinds == {"float"} and 0.0 <= low <= _LITTLE * high:
+        low = 0.0
+    if kinds == {"signed"} and _AIR <= low <= _AIR / 2 and high <= _DENSEST:
+        low = _AIR
     if low >= high:
         high = low + 1.0
     return Chosen(Window(low, high), "percentiles", len(all_levels))

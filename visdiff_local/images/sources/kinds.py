@@ -84,7 +84,9 @@ def _image_folder(folder: Path, options: Options) -> Source:
     custom = "text" if "text" in found.table.names else None
     caption = tables.caption_column(found.shown, found.table.names, options, custom)
     there = folders.listed(folder)
-    extra = max(0, len(there.images) - len(found.table))
+    listed = [found.locate(place) for place in range(len(found.table))]
+    named = {at.path for at in listed if isinstance(at, File)}
+    extra = sum(absolute(image) not in named for image in there.images)
     left_out = {**there.left_out, **({f"not in {path.name}": extra} if extra else {})}
     return replace(
         found,
