@@ -81,8 +81,7 @@ def test_whatever_is_mutated() -> None:
     assert last_line("fuzz", "--share", 0.004) == "0 failures"
 
 
-@pytest.mark.slow
-def test_fuzz_inputs() -> None:
+def test_damaged_inputs_of_every_format() -> None:
     assert last_line("fuzz_inputs", "--count", 12) == "0 failures"
 
 

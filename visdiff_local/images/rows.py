@@ -166,22 +166,31 @@ def arrow_table(path: Path) -> Any:
         UnreadableImageError: it is none.
     """
     import pyarrow as pa
-    from pyarrow import ipc
 
     facts = path.stat()
     key = (path, facts.st_size, facts.st_mtime_ns)
     with _lock:
         if key not in _tables:
-            mapped = pa.memory_map(os.fspath(path))
             try:
-                _tables[key] = ipc.open_stream(mapped).read_all()
-            except pa.ArrowInvalid:
-                try:
-                    _tables[key] = ipc.open_file(mapped).read_all()
-                except (pa.ArrowException, ValueError) as error:
-                    raise UnreadableImageError(
-                        f"damaged Arrow file ({type(error).__name__})"
-                    ) from error
+                _tables[key] = _checked(os.fspath(path))
+            except (pa.ArrowException, ValueError) as error:
+                raise UnreadableImageError(
+                    f"damaged Arrow file ({type(error).__name__})"
+                ) from error
             if len(_tables) > 64:
                 _tables.popitem(last=False)
         return _tables[key]
+
+
+def _checked(path: str) -> Any:
+    """Every offset lies within the file: one that does not would end this process at its use."""
+    import pyarrow as pa
+    from pyarrow import ipc
+
+    mapped = pa.memory_map(path)
+    try:
+        found = ipc.open_stream(mapped).read_all()
+    except pa.ArrowInvalid:
+        found = ipc.open_file(mapped).read_all()
+    found.validate(full=True)
+    return found

@@ -7,7 +7,10 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import ipc
 
 from tests.support.sources import NAMES, PNGS, add, ids, shards, written
 from visdiff_local.errors import InputError, UnreadableImageError
@@ -138,3 +141,19 @@ def test_an_archive_that_is_replaced_is_not_read_at_old_places(folder: Path) -> 
     os.truncate(folder / "a.tar", 600)
     with pytest.raises(UnreadableImageError, match="truncated"):
         source.images[0].at.read()
+
+
+def test_an_arrow_file_that_points_outside_itself_is_refused(tmp_path: Path) -> None:
+    """Such an offset ended the process at the first use."""
+    table = pa.table({"image": [b"x" * 50] * 6})
+    stream = pa.BufferOutputStream()
+    with ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+    raw = bytes(stream.getvalue())
+    offsets = np.arange(0, 350, 50, dtype="<i4")
+    outside = offsets.copy()
+    outside[2] = 2**30
+    assert offsets.tobytes() in raw
+    (tmp_path / "x.arrow").write_bytes(raw.replace(offsets.tobytes(), outside.tobytes()))
+    with pytest.raises(InputError, match="damaged Arrow file"):
+        ImageSet.open(tmp_path / "x.arrow")
