@@ -86,7 +86,7 @@ def _image_folder(folder: Path, options: Options) -> Source:
     there = folders.listed(folder)
     listed = [found.locate(place) for place in range(len(found.table))]
     named = {at.path for at in listed if isinstance(at, File)}
-    extra = sum(absolute(image) not in named for image in there.images)
+    extra = sum(absolute(Path(*image)) not in named for image in there.images)
     left_out = {**there.left_out, **({f"not in {path.name}": extra} if extra else {})}
     return replace(
         found,
