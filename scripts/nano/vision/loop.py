@@ -1,6 +1,7 @@
 """The training loop that the vision models share: warm-up, cosine decay, clipping, checkpoints."""
 
 import math
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,3 +113,11 @@ def save_half(model: nn.Module, processor: object, folder: Path) -> None:
     """Writes a transformers model and its processor, weights as float16 safetensors."""
     model.half().save_pretrained(folder)  # type: ignore[operator]
     processor.save_pretrained(folder)  # type: ignore[attr-defined]
+
+
+def save_trained_on(model: nn.Module, start: Path, folder: Path) -> None:
+    """The finished folder that the training began with, and the new weights as float16."""
+    model.half().save_pretrained(folder)  # type: ignore[operator]
+    for path in start.iterdir():
+        if path.suffix != ".safetensors":
+            shutil.copy(path, folder / path.name)

@@ -18,7 +18,7 @@ from scripts.nano.vision.differences import Singles, tail_of
 from scripts.nano.vision.features import features_of
 from scripts.nano.vision.image_lessons import Prompts, several_loss, shown, truths_of
 from scripts.nano.vision.llava_lessons import Lessons, lesson_loss
-from scripts.nano.vision.loop import DEVICE, Run, half_precision, save_half, timed_steps
+from scripts.nano.vision.loop import DEVICE, Run, half_precision, save_trained_on, timed_steps
 from scripts.nano.vision.pool import open_pool
 from scripts.nano.vision.train_llava import LastTokens, answers, from_finished, vision_of
 
@@ -109,7 +109,7 @@ def main() -> None:
         if run.steps % 400 == 0:
             print(run.steps, report(10), flush=True)
     result = {"steps": run.steps, "seconds": run.seconds} | report(100)
-    save_half(model, processor, options.out)
+    save_trained_on(model, options.start_from, options.out)
     (work / "llava.json").write_text(json.dumps(result, indent=1))
     print(json.dumps(result))
 
