@@ -21,7 +21,7 @@ SHOWN = {
     "classes": "section:has(#panels-title)",
     "predictions": "section:has(#accuracy-title)",
     "failures": "section:has(#accuracy-title)",
-    "generators": "section.overview",
+    "generators": "#d1",
     "scores": "#text-1",
     "groups": "section:has(#matrix-title)",
     "trend": "#text-1",
