@@ -1,19 +1,37 @@
-"""Embedded images that are nearly the same, as groups."""
+"""Embedded images that are nearly the same, as groups, with a bound on the work.
+
+Up to :data:`EXACT` images are compared each with each. Of more, the signs of random projections
+(Charikar 2002, "Similarity estimation techniques from rounding algorithms") stand for an image: two
+that are alike agree in nearly all of them. In each of :data:`TABLES` the images are sorted by some
+of the signs, and compared with their next neighbours; accepted for that bound: of pairs just at the
+threshold one in a hundred or so is not seen directly. What is linked already is not compared again,
+so that a burst of 100,000 equal images is one group after one step.
+"""
 
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from math import acos, ceil, log2, pi, sqrt
 
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.images.hashes import Pairs
-from visdiff_local.images.hashes import groups as linked
-from visdiff_local.store.vectors import VectorIndex
+from visdiff_local.images.hashes import bits_between
+from visdiff_local.images.listing import hex_of
+from visdiff_local.store.shards import HalfArray
+from visdiff_local.store.vectors import VectorIndex, rounded
 
-NEIGHBOURS = 32
-"""How many of an image's nearest are looked at: enough to link all images of a group, however
-large, and a bound on the work."""
-_ROWS_AT_ONCE = 4096
+EXACT = 8192
+"""Up to so many images every pair is compared."""
+TABLES, NEIGHBOURS = 24, 16
+_WORDS = 2
+_BITS = 64 * _WORDS
+_BEYOND = 5
+"""Standard deviations by which the signs of a pair at the threshold may differ more than usual."""
+_ROWS_AT_ONCE = 1024
+
+IntArray = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.uint64]
+"""(n, 2), the signs of an image's projections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +40,15 @@ class Group:
 
     ids: tuple[str, ...]
     lowest: float
-    """The lowest cosine among the links."""
+    """The lowest cosine among the links that were needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Pairs of images that are alike: (p, 2) rows, and their cosines (p,)."""
+
+    pairs: IntArray
+    cosine: npt.NDArray[np.float32]
 
 
 def groups(index: VectorIndex, threshold: float, among: Set[str] | None = None) -> list[Group]:
@@ -31,37 +57,124 @@ def groups(index: VectorIndex, threshold: float, among: Set[str] | None = None) 
     Args:
         among: ids to look at; all where it is None.
     """
-    ids, matrix = index.matrix()
-    chosen = np.array([place for place, id_ in enumerate(ids) if among is None or id_ in among])
-    place_of = {id_: place for place, id_ in enumerate(ids)} if len(chosen) else {}
-    scores: list[npt.NDArray[np.float64]] = []
-
-    def pairs() -> Iterator[Pairs]:
-        for first in range(0, len(chosen), _ROWS_AT_ONCE):
-            part = chosen[first : first + _ROWS_AT_ONCE]
-            near = index.nearest(np.asarray(matrix[part], np.float32), NEIGHBOURS)
-            rows = [
-                (one, place_of[other], score)
-                for one, found in zip(part.tolist(), near, strict=True)
-                for other, score in found
-                if score >= threshold and place_of[other] != one
-                and (among is None or other in among)
-            ]  # fmt: skip
-            table = np.array(rows, np.float64).reshape(-1, 3)
-            scores.append(table)
-            yield table[:, :2].astype(np.int64)
-
-    found = linked(pairs())
-    if not found:
-        return []
-    group_of = np.full(len(ids), -1)
-    for number, members in enumerate(found):
-        group_of[members] = number
-    links = np.concatenate(scores)
-    lowest = np.full(len(found), np.inf)
-    np.minimum.at(lowest, group_of[links[:, 0].astype(np.int64)], links[:, 2])
-    order = np.argsort(-lowest, kind="stable").tolist()
+    ids, rows = index.mapped()
+    chosen = np.arange(len(ids))
+    if among is not None:
+        wanted = np.sort(np.frombuffer(bytes.fromhex("".join(sorted(among))), ids.dtype))
+        chosen = np.flatnonzero(np.isin(ids, wanted))
+    find = _each_with_each if len(chosen) <= EXACT else _by_signs
+    forest = _Forest(len(chosen))
+    for links in find(rows, chosen, threshold, forest):
+        forest.link(links)
     return [
-        Group(tuple(ids[i] for i in found[number].tolist()), float(lowest[number]))
-        for number in order
+        Group(tuple(hex_of(ids[chosen[members]])), lowest) for members, lowest in forest.groups()
     ]
+
+
+class _Forest:
+    """Which of n images are linked so far, and by what cosines at least."""
+
+    def __init__(self, n: int) -> None:
+        self.component: IntArray = np.arange(n)
+        self._lowest = np.full(n, np.inf)
+
+    def unlinked(self, pairs: IntArray) -> IntArray:
+        """Those of the pairs (p, 2) whose images are not linked yet."""
+        apart = self.component[pairs[:, 0]] != self.component[pairs[:, 1]]
+        return pairs[apart]
+
+    def link(self, links: Links) -> None:
+        """Adds links."""
+        if not len(links.pairs):
+            return
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        n = len(self.component)
+        ends = self.component[links.pairs]
+        edges = (np.ones(len(ends), np.bool_), (ends[:, 0], ends[:, 1]))
+        merged = connected_components(coo_array(edges, shape=(n, n)), directed=False)[1]
+        lowest = np.full(n, np.inf)
+        np.minimum.at(lowest, merged, self._lowest)
+        np.minimum.at(lowest, merged[ends[:, 0]], links.cosine)
+        self.component, self._lowest = merged[self.component].astype(np.int64), lowest
+
+    def groups(self) -> list[tuple[IntArray, float]]:
+        """Members, in rising order, and the lowest cosine of each group; the most alike first."""
+        order = np.argsort(self.component, kind="stable")
+        cuts = np.flatnonzero(np.diff(self.component[order])) + 1
+        found = [members for members in np.split(order, cuts) if len(members) > 1]
+        lowest = [float(self._lowest[self.component[members[0]]]) for members in found]
+        by_likeness = sorted(range(len(found)), key=lambda i: (-lowest[i], int(found[i][0])))
+        return [(found[i], lowest[i]) for i in by_likeness]
+
+
+def _each_with_each(
+    rows: HalfArray, chosen: IntArray, threshold: float, forest: _Forest
+) -> Iterator[Links]:
+    vectors = rounded(rows[chosen])
+    for first in range(0, len(vectors), _ROWS_AT_ONCE):
+        cosine = vectors[first : first + _ROWS_AT_ONCE] @ vectors.T
+        one, other = np.nonzero(cosine >= threshold)
+        later = other > one + first
+        one, other = one[later], other[later]
+        yield Links(np.stack([one + first, other], axis=1), cosine[one, other])
+
+
+def _by_signs(
+    rows: HalfArray, chosen: IntArray, threshold: float, forest: _Forest
+) -> Iterator[Links]:
+    rng = np.random.default_rng(0)
+    codes, spread = _codes(rows, chosen, rng)
+    # Less their mean the vectors are shorter, and the same distance is a wider angle.
+    differ = acos(max(-1.0, 1 - (1 - threshold) / max(spread, 1e-6))) / pi
+    limit = _BITS * differ + _BEYOND * sqrt(_BITS * differ * (1 - differ)) + 1
+    kept_bits = min(_BITS, max(1, ceil(log2(len(chosen) / NEIGHBOURS))))
+    order = np.lexsort(codes.T)
+    for _ in range(TABLES):
+        bits = np.zeros(_BITS, np.bool_)
+        bits[rng.permutation(_BITS)[:kept_bits]] = True
+        mask = np.packbits(bits).view(np.uint64)
+        keys = codes[order] & mask
+        ranked = order[np.lexsort(keys.T)]
+        keys = codes[ranked] & mask
+        left = np.arange(len(ranked))
+        for offset in range(1, NEIGHBOURS + 1):
+            left = left[: np.searchsorted(left, len(ranked) - offset)]
+            left = left[(keys[left] == keys[left + offset]).all(axis=1)]
+            if not len(left):
+                break
+            pairs = forest.unlinked(np.stack([ranked[left], ranked[left + offset]], axis=1))
+            apart = sum(
+                bits_between(codes[pairs[:, 0], word], codes[pairs[:, 1], word]).astype(np.int64)
+                for word in range(_WORDS)
+            )
+            yield from _alike(rows, chosen, pairs[apart <= limit], threshold)
+
+
+def _alike(rows: HalfArray, chosen: IntArray, pairs: IntArray, threshold: float) -> Iterator[Links]:
+    """Those of the pairs whose cosine reaches the threshold."""
+    for first in range(0, len(pairs), _ROWS_AT_ONCE):
+        part = pairs[first : first + _ROWS_AT_ONCE]
+        one, other = (rounded(rows[chosen[side]]) for side in part.T)
+        cosine = np.einsum("ij,ij->i", one, other)
+        near = cosine >= threshold
+        if near.any():
+            yield Links(part[near], cosine[near])
+
+
+def _codes(rows: HalfArray, chosen: IntArray, rng: np.random.Generator) -> tuple[Codes, float]:
+    """The signs of the images' projections, less the images' mean; and the mean square of what is
+    left of their unit length."""
+    some = rounded(rows[np.sort(rng.choice(chosen, min(len(chosen), EXACT), replace=False))])
+    some = some[np.unique(some[:, :4], axis=0, return_index=True)[1]]  # a burst is no centre
+    centre = some.mean(axis=0)
+    spread = float(((some - centre) ** 2).sum(axis=1).mean())
+    projections = rng.standard_normal((rows.shape[1], _BITS)).astype(np.float32)
+    offset = centre @ projections
+    codes = np.empty((len(chosen), _WORDS), np.uint64)
+    for first in range(0, len(chosen), _ROWS_AT_ONCE):
+        part = slice(first, first + _ROWS_AT_ONCE)
+        signs = rounded(rows[chosen[part]]) @ projections > offset
+        codes[part] = np.packbits(signs, axis=1).view(np.uint64)
+    return codes, spread

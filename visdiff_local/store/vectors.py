@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from visdiff_local.images.listing import hex_of
 from visdiff_local.store.disk import cannot, locked
 from visdiff_local.store.shards import (
     BLOCK,
@@ -111,12 +112,17 @@ class VectorIndex:
 
         Rows are as stored: of unit length up to the rounding to half precision (about 1e-3).
         """
+        ids, rows = self.mapped()
+        return tuple(hex_of(ids)), rows
+
+    def mapped(self) -> tuple[Ids, HalfArray]:
+        """As :meth:`matrix`, with ids of 32 bytes each, which are mapped too."""
         self.compact()
         shards = self._without_damaged(lambda: [(s.ids, s.rows) for s in self._open()])
         if not shards:
-            return (), np.zeros((0, self._dimension), dtype=np.float16)
-        ids, rows = shards[0]
-        return tuple(id_.tobytes().hex() for id_ in ids), rows
+            blank = np.zeros((0, self._dimension), dtype=np.float16)
+            return raw_ids(()), blank
+        return shards[0]
 
     def blocks(self) -> Iterator[tuple[Ids, HalfArray]]:
         """All ids and rows once, as stored, in parts of a few thousand that are mapped."""
