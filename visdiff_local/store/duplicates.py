@@ -4,8 +4,8 @@ Up to :data:`EXACT` images are compared each with each. Of more, the signs of ra
 (Charikar 2002, "Similarity estimation techniques from rounding algorithms") stand for an image: two
 that are alike agree in nearly all of them. In each of :data:`TABLES` the images are sorted by some
 of the signs, and compared with their next neighbours; accepted for that bound: of pairs just at the
-threshold one in a hundred or so is not seen directly. What is linked already is not compared again,
-so that a burst of 100,000 equal images is one group after one step.
+threshold one in a hundred or so is not seen directly. Of images that are equal one stands for all,
+and what is linked already is not compared again: a burst of 100,000 is one group at once.
 """
 
 from collections.abc import Iterator, Set
@@ -124,12 +124,14 @@ def _each_with_each(
 def _by_signs(
     rows: HalfArray, chosen: IntArray, threshold: float, forest: _Forest
 ) -> Iterator[Links]:
+    yield from _equal(rows, chosen)
+    first = np.unique(forest.component, return_index=True)[1]  # one of those that are equal
     rng = np.random.default_rng(0)
-    codes, spread = _codes(rows, chosen, rng)
+    codes, spread = _codes(rows, chosen[first], rng)
     # Less their mean the vectors are shorter, and the same distance is a wider angle.
     differ = acos(max(-1.0, 1 - (1 - threshold) / max(spread, 1e-6))) / pi
     limit = _BITS * differ + _BEYOND * sqrt(_BITS * differ * (1 - differ)) + 1
-    kept_bits = min(_BITS, max(1, ceil(log2(len(chosen) / NEIGHBOURS))))
+    kept_bits = min(_BITS, max(1, ceil(log2(max(2, len(first) / NEIGHBOURS)))))
     order = np.lexsort(codes.T)
     for _ in range(TABLES):
         bits = np.zeros(_BITS, np.bool_)
@@ -144,12 +146,26 @@ def _by_signs(
             left = left[(keys[left] == keys[left + offset]).all(axis=1)]
             if not len(left):
                 break
-            pairs = forest.unlinked(np.stack([ranked[left], ranked[left + offset]], axis=1))
+            pairs = np.stack([ranked[left], ranked[left + offset]], axis=1)
             apart = sum(
                 bits_between(codes[pairs[:, 0], word], codes[pairs[:, 1], word]).astype(np.int64)
                 for word in range(_WORDS)
             )
-            yield from _alike(rows, chosen, pairs[apart <= limit], threshold)
+            near = forest.unlinked(first[pairs[apart <= limit]])
+            yield from _alike(rows, chosen, near, threshold)
+
+
+def _equal(rows: HalfArray, chosen: IntArray) -> Iterator[Links]:
+    """Neighbours, in order of their first numbers, that are the same in all."""
+    begin = rows[chosen, : min(4, rows.shape[1])].view(np.uint16).astype(np.int64)
+    order = np.lexsort(begin.T)
+    same = np.flatnonzero((begin[order[1:]] == begin[order[:-1]]).all(axis=1))
+    for start in range(0, len(same), _ROWS_AT_ONCE):
+        part = same[start : start + _ROWS_AT_ONCE]
+        one, other = order[part], order[part + 1]
+        alike = (rows[chosen[one]] == rows[chosen[other]]).all(axis=1)
+        pairs = np.stack([one, other], axis=1)[alike]
+        yield Links(pairs, np.ones(len(pairs), np.float32))
 
 
 def _alike(rows: HalfArray, chosen: IntArray, pairs: IntArray, threshold: float) -> Iterator[Links]:
@@ -167,7 +183,6 @@ def _codes(rows: HalfArray, chosen: IntArray, rng: np.random.Generator) -> tuple
     """The signs of the images' projections, less the images' mean; and the mean square of what is
     left of their unit length."""
     some = rounded(rows[np.sort(rng.choice(chosen, min(len(chosen), EXACT), replace=False))])
-    some = some[np.unique(some[:, :4], axis=0, return_index=True)[1]]  # a burst is no centre
     centre = some.mean(axis=0)
     spread = float(((some - centre) ** 2).sum(axis=1).mean())
     projections = rng.standard_normal((rows.shape[1], _BITS)).astype(np.float32)
