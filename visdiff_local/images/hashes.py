@@ -69,6 +69,8 @@ def most_neighbours(n: int, tables: int, kept_bits: float) -> int:
 
 def bits_between(a: Hashes, b: Hashes) -> npt.NDArray[np.uint8]:
     """How many bits differ, element by element."""
+    if hasattr(np, "bitwise_count"):  # numpy 2, ten times as fast
+        return np.bitwise_count(a ^ b)  # type: ignore[no-any-return,unused-ignore]
     differing = np.ascontiguousarray(a ^ b).view(np.uint16).reshape(-1, 4)
     return _BITS_SET[differing].sum(axis=1, dtype=np.uint8)  # type: ignore[no-any-return]
 
