@@ -70,7 +70,9 @@ def _expanded(z: float, n: FloatArray) -> FloatArray:
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
-    found: FloatArray = z + sum(term / n**power for power, term in enumerate(terms, start=1))
+    found: FloatArray = np.full(n.shape, z)
+    for power, term in enumerate(terms, start=1):
+        found = found + term / n**power
     return found
 
 

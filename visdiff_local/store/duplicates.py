@@ -81,7 +81,8 @@ class _Forest:
     def unlinked(self, pairs: IntArray) -> IntArray:
         """Those of the pairs (p, 2) whose images are not linked yet."""
         apart = self.component[pairs[:, 0]] != self.component[pairs[:, 1]]
-        return pairs[apart]
+        found: IntArray = pairs[apart]
+        return found
 
     def link(self, links: Links) -> None:
         """Adds links."""
