@@ -14,6 +14,17 @@ VALUES: tuple[Any, ...] = (
     *ODD[:8],
 )  # fmt: skip
 
+TEMPLATE_PARTS = (
+    *("{% for m in messages %}", "{% endfor %}", "{{ m.role }}", "{{ m['content'] | trim }}"),
+    *("{% if m.role == 'user' %}", "{% endif %}", "{% set n = namespace(s='x') %}"),
+    *("{% set n.s = n.s ~ n.s %}", "{% for i in range(99999) %}", "{{ 'x' * 99999999 }}"),
+    *("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ messages | tojson }}"),
+    *("{{ ''.join(['a'] * 999999) }}", "{{ messages[0].__class__ }}", "{% include 'x' %}"),
+    *("{{ 'a'.replace('', 'b' * 9999999) }}", "{{ undefined.x }}", "{{ 2 ** 999 }}"),
+    *("{%", "{{ loop }}", "\x00\u202e", "{{ 1/0 }}", "<|im_start|>", "a dog"),
+)
+"""Pieces of chat templates, honest and not."""
+
 
 def flipped(content: bytes, rng: random.Random) -> bytes:
     """Bits flipped, pieces doubled, cut out, or overwritten."""

@@ -5,7 +5,8 @@ requests), the exit code is 0, 2, 3 or 4, there is no traceback and no defect, n
     python scripts/performance/fuzz.py [--share 1.0] [--seed 0] [--only KIND]
 
 With --share 1: 5,000 images over all formats that Pillow writes here, 2,000 tables, 500 packs, 500
-GGUF headers, 500 templates, 500 run.json, 300 requests (a live server is attacked by
+GGUF headers, 500 templates, 500 run.json, 300 requests, 500 other files: tar, Parquet, COCO,
+vectors, models.toml, tables of images, notes, comparisons (a live server is attacked by
 serve_under_attack.py). Each kind runs in a process of its own, whose peak is read. Prints what was
 found a kind, and the number of failures last.
 """
@@ -27,12 +28,13 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from _mutations import ODD, flipped, mutated
+import _sound
+from _mutations import ODD, TEMPLATE_PARTS, flipped, mutated
 from _shared import FAKE_MODELS
 
 COUNTS = {
     "images": 5000, "tables": 2000, "packs": 500, "ggufs": 500, "templates": 500, "runs": 500,
-    "requests": 300,
+    "requests": 300, "files": 500,
 }  # fmt: skip
 MOST_SECONDS = 30
 MOST_BYTES = 2 << 30
@@ -104,6 +106,7 @@ def images(place: Path, count: int, rng: random.Random, found: Findings) -> None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
         sound.append((suffix, stream.getvalue()))
+    sound += _sound.pictures()
     good = place / "good"
     good.mkdir()
     for number in range(6):
@@ -191,18 +194,8 @@ def ggufs(place: Path, count: int, rng: random.Random, found: Findings) -> None:
 def templates(place: Path, count: int, rng: random.Random, found: Findings) -> None:
     from visdiff_local.models.backends.templates import Bounded, RefusedTemplateError
 
-    parts = (
-        *("{% for m in messages %}", "{% endfor %}", "{{ m.role }}", "{{ m['content'] | trim }}"),
-        *("{% if m.role == 'user' %}", "{% endif %}", "{% set n = namespace(s='x') %}"),
-        *("{% set n.s = n.s ~ n.s %}", "{% for i in range(99999) %}", "{{ 'x' * 99999999 }}"),
-        *("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ messages | tojson }}"),
-        *("{{ ''.join(['a'] * 999999) }}", "{{ messages[0].__class__ }}", "{% include 'x' %}"),
-        *("{{ 'a'.replace('', 'b' * 9999999) }}", "{{ undefined.x }}", "{{ 2 ** 999 }}"),
-        *("{%", "{{ loop }}", "\x00\u202e", "{{ 1/0 }}", "<|im_start|>", "a dog"),
-    )
-
     def rendered() -> str:
-        source = "".join(rng.choice(parts) for _ in range(rng.randint(1, 6)))
+        source = "".join(rng.choice(TEMPLATE_PARTS) for _ in range(rng.randint(1, 6)))
         if rng.random() < 0.3:
             source = flipped(source.encode(), rng).decode("utf-8", "replace")
         try:
@@ -248,7 +241,29 @@ def requests(place: Path, count: int, rng: random.Random, found: Findings) -> No
         found.case(parsed, f"request {number}")
 
 
-KINDS = {f.__name__: f for f in (images, tables, packs, ggufs, templates, runs, requests)}
+def files(place: Path, count: int, rng: random.Random, found: Findings) -> None:
+    for number in range(24):
+        path = place / "good" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(_sound.png(number))
+    found.command("run", "good", "good/[0-4].png", *_sound.FAKE[:-1], "out-run")
+    rows = "".join(f"good/{n}.png,{'AB'[n % 2]}\n" for n in range(24))
+    (place / "t.csv").write_text("path,group_name\n" + rows)
+    compare = ("compare", "t.csv", "--by", "group_name", "--profile", "fake", "--quiet")
+    found.command(*compare, "--out", "out-compared")
+    kinds = _sound.files(place / "out-run", place / "out-compared")
+    for _ in range(count):
+        name, content, words = rng.choice(kinds)
+        file = place / name
+        before = file.read_bytes() if file.exists() else None
+        file.write_bytes(flipped(content, rng))
+        found.command(*words)
+        file.unlink()
+        if before is not None:
+            file.write_bytes(before)
+
+
+KINDS = {f.__name__: f for f in (images, tables, packs, ggufs, templates, runs, requests, files)}
 
 
 def one_kind(kind: str, count: int, seed: int) -> int:
@@ -268,7 +283,20 @@ def one_kind(kind: str, count: int, seed: int) -> int:
         KINDS[kind](place, count, random.Random(seed), found)
         outside = sorted(path.name for path in Path(outer).iterdir() if path.name != "inside")
         known = {"store", "cache", "models.toml", "out", "weights", "good", "home"}
-        inputs = (".png", ".csv", ".tsv", ".parquet", ".txt", ".jsonl", ".tar", ".gguf")
+        known |= {"out-run", "out-compared"}
+        inputs = (
+            ".npy",
+            ".toml",
+            ".json",
+            ".png",
+            ".csv",
+            ".tsv",
+            ".parquet",
+            ".txt",
+            ".jsonl",
+            ".tar",
+            ".gguf",
+        )
         outside += sorted(
             path.name
             for path in place.iterdir()

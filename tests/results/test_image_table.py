@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pyarrow import parquet
 
 from tests.support import image_table
 from visdiff_local.errors import InputError
@@ -59,3 +60,16 @@ def test_odd_bytes_of_paths_and_texts_are_escaped(tmp_path: Path) -> None:
     images = Images.open(tmp_path)
     assert images.texts[0].text == "a \\ud800 lone half"
     assert images.read(["path"]).to_pylist() == [{"path": "caf\\udce9.jpg"}]
+
+
+def test_a_damaged_text_is_said_and_named(tmp_path: Path) -> None:
+    """A byte of a text that is no UTF-8, which Arrow hands on unseen."""
+    run = image_table.folder(tmp_path / "run", named="Quixada")
+    file = run / NAME
+    table = parquet.read_table(file)
+    parquet.write_table(table, file, compression="none", use_dictionary=False)
+    file.write_bytes(file.read_bytes().replace(b"Quixada00", b"Quix\xffda00"))
+    images = Images.open(run)
+    for read in (images.read, lambda: list(images.batches())):
+        with pytest.raises(InputError, match=r"images\.parquet: cannot be read \(.*UTF8"):
+            read()

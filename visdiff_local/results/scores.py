@@ -9,6 +9,7 @@ attribute, and is then written as ``text: …``.
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -150,27 +151,46 @@ class Images:
         raise InputError(f"{wanted!r} was not tested in this run{meant} Tested: {listed or 'none'}")
 
     def read(self, columns: tuple[str, ...] | list[str] | None = None) -> "pa.Table":
-        """These columns, all rows."""
-        return self._opened.read(columns=None if columns is None else list(columns))
+        """These columns, all rows. Raises :class:`InputError` where they are damaged."""
+        with self._damage():
+            table = self._opened.read(columns=None if columns is None else list(columns))
+            table.validate(full=True)  # texts that are no UTF-8, too: whoever reads them would fail
+            return table
 
     def batches(self, columns: list[str] | None = None) -> "Iterator[pa.RecordBatch]":
-        """Part by part, in order."""
-        yield from self._opened.iter_batches(batch_size=ROWS, columns=columns)
+        """Part by part, in order. Raises as :meth:`read` does."""
+        parts = self._opened.iter_batches(batch_size=ROWS, columns=columns)
+        while True:
+            with self._damage():
+                part = next(parts, None)
+                if part is not None:
+                    part.validate(full=True)
+            if part is None:
+                return
+            yield part
 
     def numbers(self, column: str) -> FloatArray:
         """A column of numbers: float32 (N,), NaN where there is none."""
         values = self.read([column]).column(0).to_numpy(zero_copy_only=False)
-        return np.asarray(values, dtype=np.float32)
+        with self._damage():
+            return np.asarray(values, dtype=np.float32)
 
     @cached_property
     def _opened(self) -> "parquet.ParquetFile":
-        import pyarrow as pa
         from pyarrow import parquet
 
-        try:
+        with self._damage():
             return parquet.ParquetFile(self.path, memory_map=True)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise InputError(f"{self.path}: cannot be read ({error})") from error
+
+    @contextmanager
+    def _damage(self) -> Iterator[None]:
+        import pyarrow as pa
+
+        try:
+            yield
+        except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{self.path}: cannot be read ({reason})") from error
 
     @cached_property
     def _notes(self) -> Mapping[str, Any]:

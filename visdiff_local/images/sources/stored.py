@@ -42,6 +42,7 @@ def parquet(files: Sequence[Path], where: str, name: str, options: Options) -> S
         wanted = [*light, *([f"{column}.path"] if own else [])]
         parts = [pq.ParquetFile(file).read(columns=wanted) for file in files]
         table = tables.unambiguous(where, pa.concat_tables(parts, promote_options="default"))
+        table.validate(full=True)  # texts that are no UTF-8, too
         sizes = [pq.read_metadata(file).num_rows for file in files]
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]

@@ -226,6 +226,7 @@ def _parquet(path: Path) -> "pa.Table":
 
     try:
         found = parquet.read_table(path, partitioning=None)
+        found.validate(full=True)  # texts that are no UTF-8, too
         return unambiguous(shown(path), features.named(found))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise delimited.unreadable(path, error) from error
