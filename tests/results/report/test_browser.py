@@ -8,10 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support import report_example
 from tests.support.drawn_report import Drawn, page
 from tests.support.html_page import Page
+from tests.support.view_page import chromium
 from visdiff_local.results.report import write_report
 
 
@@ -66,3 +68,17 @@ def test_a_browser_opens_it_and_asks_for_nothing(drawn: Drawn, tmp_path: Path, s
     dom = Page(done.stdout)
     assert len(dom.all("article")) == len(drawn[0].differences)
     assert (tmp_path / "page.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_what_is_folded_on_the_screen_is_printed(drawn: Drawn, tmp_path: Path) -> None:
+    report_example.write(*drawn, tmp_path / "run")
+    report = write_report(tmp_path / "run")
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto(report.as_uri())
+        rejected = page.locator("details article").first
+        expect(rejected).not_to_be_visible()
+        page.emulate_media(media="print")
+        expect(rejected).to_be_visible()
+        expect(page.locator("table.files")).to_be_visible()

@@ -6,6 +6,7 @@ process of its own: ``python -m visdiff_local.serve.view.scatter``, float32 rows
 
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -80,8 +81,9 @@ def main() -> None:
     with dependency("umap", INSTALL):
         import umap
     matrix = np.frombuffer(sys.stdin.buffer.read(), "<f4").reshape(int(sys.argv[1]), -1)
-    # With a seed UMAP runs in one thread and says so, which is what is wanted.
-    found = umap.UMAP(n_components=2, metric="cosine", random_state=0, n_jobs=1)
+    # With a seed UMAP runs in one thread, and warns of it whatever is asked for.
+    warnings.filterwarnings("ignore", "n_jobs", UserWarning)
+    found = umap.UMAP(n_components=2, metric="cosine", random_state=0)
     sys.stdout.buffer.write(np.asarray(found.fit_transform(matrix), dtype="<f4").tobytes())
 
 
