@@ -62,7 +62,7 @@ def environment(place: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "pair", itertools.combinations_with_replacement(COMMANDS, 2), ids=" + ".join
+    "pair", list(itertools.combinations_with_replacement(COMMANDS, 2)), ids=" + ".join
 )
 def test_both_are_there_or_one_is_refused(pair: tuple[str, str], place: Path) -> None:
     before = set((place / "runs").glob("*")) if (place / "runs").exists() else set()
