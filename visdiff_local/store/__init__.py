@@ -142,7 +142,7 @@ class Store:
             for path in self.folder.glob(f"{Path(_DATABASE).stem}.*"):
                 path.unlink(missing_ok=True)
             if (self.folder / _VECTORS).exists():
-                shutil.rmtree(self.folder / _VECTORS)
+                _remove(self.folder / _VECTORS)
         except OSError as error:
             raise cannot(self.folder, error, "emptied") from error
         return freed - size_of(self.folder)
@@ -174,7 +174,7 @@ class Store:
         self.files.forget(before)
         for folder in self._model_folders():
             if _last_used(folder) < before:
-                shutil.rmtree(folder)
+                _remove(folder)
         self._indexes.clear()
 
     def _cutoff(self, max_bytes: int) -> float:
@@ -234,8 +234,17 @@ def _last_used(folder: Path) -> float:
 def _remove_if_older(path: Path, limit: float) -> None:
     try:
         if path.stat().st_mtime < limit:
-            path.unlink()
+            path.unlink(missing_ok=True)
     except FileNotFoundError:
         return  # another process was faster
     except OSError as error:
         raise StoreError(f"{path} cannot be removed: {error}") from error
+
+
+def _remove(folder: Path) -> None:
+    """The folder and all in it; another process may be at it too."""
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            continue
