@@ -29,6 +29,7 @@ from _shared import Seconds, best, peak_anonymous_mib, timed
 from sklearn.metrics import roc_auc_score
 
 from visdiff_local.images.listing import Listing
+from visdiff_local.images.located import Files
 from visdiff_local.pipeline import verdicts
 from visdiff_local.pipeline.rankers.clip import clip
 from visdiff_local.pipeline.rankers.scores import Images, Scores
@@ -133,7 +134,7 @@ def listing(folder: Path, images: int) -> Listing:
         for start in range(0, images, 65_536)
     ]
     code = (np.arange(images) // 1000).astype(np.int32)
-    return Listing(ids, folders, code, pa.concat_arrays(parts))
+    return Listing(Files(folders, code, pa.concat_arrays(parts)), ids)
 
 
 def ranked(refs: Listing, tested: list[Hypothesis], embedder: CachedEmbedder) -> Seconds:
