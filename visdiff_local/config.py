@@ -14,6 +14,8 @@ Proposer = Literal["caption", "image", "feature", "keyword"]
 PROPOSERS: tuple[Proposer, ...] = ("caption", "image", "feature", "keyword")
 RankerName = Literal["clip", "vqa", "caption-qa"]
 RANKERS: tuple[RankerName, ...] = ("clip", "vqa", "caption-qa")
+P_YES_RANKERS: tuple[RankerName, ...] = ("vqa", "caption-qa")
+"""Those whose score is a model's probability of yes; a score of the others is a cosine."""
 Sampling = Literal["random", "discriminative", "cluster"]
 
 

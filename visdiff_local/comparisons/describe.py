@@ -11,7 +11,7 @@ from visdiff_local.comparisons.pooling import Pooled
 from visdiff_local.comparisons.redundancy import redundant
 from visdiff_local.comparisons.table import BoolArray, Labels, Table
 from visdiff_local.comparisons.testing import Tested
-from visdiff_local.config import RunConfig
+from visdiff_local.config import P_YES_RANKERS, RunConfig
 from visdiff_local.images.listing import taken
 from visdiff_local.pipeline import support
 from visdiff_local.pipeline.evidence import evidence
@@ -167,7 +167,7 @@ def _support(
         for row, direction in zip(rows, directions, strict=True)
     ]
     values = scores[rows][:, np.concatenate([a, b])]
-    if config.ranker in ("vqa", "caption-qa"):
+    if config.ranker in P_YES_RANKERS:
         return support.by_answers(asked, values, images), support.YES
     if "clip" not in config.ranker_names:
         return [], 0.0

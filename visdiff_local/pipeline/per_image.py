@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.config import RunConfig
+from visdiff_local.config import P_YES_RANKERS, RunConfig
 from visdiff_local.images.listing import Listing, ids_of, named, ranks, taken
 from visdiff_local.images.table import ImageTable, Made, TextScores
 from visdiff_local.measure import ATTRIBUTES
@@ -197,7 +197,7 @@ def _the_rest(
 def kind(ranker: str, stage: int = 1) -> Kind:
     """What the scores of a text are that reached this stage of a cascade."""
     name = ranker.split(">")[stage - 1]
-    return "rank" if "+" in name else "cosine" if name == "clip" else "p_yes"
+    return "rank" if "+" in name else "p_yes" if name in P_YES_RANKERS else "cosine"
 
 
 def _padded(values: Any, more: int) -> Any:

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from visdiff_local.config import RunConfig
+from visdiff_local.config import P_YES_RANKERS, RunConfig
 from visdiff_local.pipeline import support, verdicts
 from visdiff_local.pipeline.judge import Question, judge
 from visdiff_local.pipeline.models import RunModels
@@ -72,7 +72,7 @@ def supported(tested: verdicts.Tested, config: RunConfig, roles: RunModels) -> v
     if not tested.hypotheses or config.stats == "paper":
         return tested
     names, values = config.ranker_names, tested.scores.values
-    if config.ranker in ("vqa", "caption-qa"):
+    if config.ranker in P_YES_RANKERS:
         return replace(
             tested, support=support.by_answers(tested.hypotheses, values, tested.images), floor=YES
         )
@@ -158,7 +158,7 @@ def _described(
     found = [verdicts.scored(tested, row) for row in range(len(order))]
     if not found:
         return []
-    if config.ranker in ("vqa", "caption-qa"):  # of the others no score means that it is shown
+    if config.ranker in P_YES_RANKERS:  # of the others no score means that it is shown
         values = tested.scores.values
         found = [
             verdicts.with_prevalence(item, values[row], tested.images, YES)
@@ -184,10 +184,12 @@ def _ranker(
     if name == "vqa":
         family = roles.family("vlm")
         return partial(vqa, model=roles.vlm, family=family, binary=config.binary)
-    return partial(
-        caption_qa,
-        captions=said,
-        llm=roles.llm,
-        family=roles.family("llm"),
-        binary=config.binary,
-    )
+    if name == "caption-qa":
+        return partial(
+            caption_qa,
+            captions=said,
+            llm=roles.llm,
+            family=roles.family("llm"),
+            binary=config.binary,
+        )
+    raise ValueError(f"no function scores for the ranker {name!r}")

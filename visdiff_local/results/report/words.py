@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from visdiff_local.config import P_YES_RANKERS
 from visdiff_local.types import MeasuredDifference, RunResult, ScoredHypothesis
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -174,7 +175,7 @@ def score_is(result: RunResult) -> str:
     ranker = str(result.run.config.get("ranker", "clip"))
     if "+" in ranker:
         return "its place among all images by the rankers together, 0 the lowest and 1 the highest"
-    if ranker.endswith(("vqa", "caption-qa")):
+    if ranker.endswith(P_YES_RANKERS):
         return "the probability that the model answers yes to the text, 0 to 1"
     return (
         "the cosine between picture and text, which only compares pictures under one text: it is "
