@@ -8,6 +8,7 @@ import pytest
 import visdiff_local.api
 from visdiff_local.comparisons import library
 from visdiff_local.images.sources import open as sources
+from visdiff_local.results import result
 from visdiff_local.session import DEMO
 
 
@@ -15,10 +16,9 @@ from visdiff_local.session import DEMO
 def test_the_api_s_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VISDIFF_STORE", str(tmp_path / "store"))
     given = {"DEMO": DEMO, "TMP": tmp_path / "run"}
-    done = doctest.testmod(visdiff_local.api, extraglobs=given, verbose=False)
-    assert (done.failed, done.attempted > 9) == (0, True)
-    compare = doctest.testmod(library, extraglobs=given, verbose=False)
-    assert (compare.failed, compare.attempted > 4) == (0, True)
+    for module, least in ((visdiff_local.api, 8), (result, 2), (library, 5)):
+        done = doctest.testmod(module, extraglobs=given, verbose=False)
+        assert (done.failed, done.attempted >= least) == (0, True), module.__name__
 
 
 def test_the_examples_of_image_sets() -> None:

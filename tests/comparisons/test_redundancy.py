@@ -18,7 +18,7 @@ N = 200
 
 def follows(scores: np.ndarray) -> dict[int, int]:
     is_a = np.arange(N) < N // 2
-    refs = tuple(ImageRef(Path(f"{i}.png"), f"{i:032d}") for i in range(N))
+    refs = tuple(ImageRef(f"{i:064x}", Path(f"{i}.png")) for i in range(N))
     table = Table((ImageSet("all", refs),), {}, ())
     part = Part("part", is_a, ~is_a, ("a", "b"))
     plan = Plan("groups", (part,), ["a" if here else "b" for here in is_a])

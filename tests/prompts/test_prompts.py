@@ -17,6 +17,8 @@ VALUES = {
     "tried": [{"text": "dogs", "auroc": 0.75}],
     "caption": "a red dog",
     "hypothesis": "a dog",
+    "truth": "dogs",
+    "word": "dog",
     "truth_a": "dogs",
     "truth_b": "cats",
     "goal": "",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from visdiff_local.errors import VisdiffError
-from visdiff_local.system import offline
+from visdiff_local.system import foreign, offline
 
 if TYPE_CHECKING:
     from visdiff_local.pipeline.models import RunModels
@@ -36,7 +36,7 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
         models: RunModels | None = None
         options: Mapping[str, Any] = {}
         for line in requests:
-            request = json.loads(line)
+            request = foreign.json_object(line)
             content = b""
             try:
                 if models is None:

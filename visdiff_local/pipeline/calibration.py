@@ -4,7 +4,6 @@ A proportional-odds model over the log-odds of a few answers and over the words 
 share. How it is fitted, and to what, stands beside the weights that ship (``assets/judge.json``).
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -14,6 +13,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+
+from visdiff_local.system import foreign
 
 Floats = npt.NDArray[np.float64]
 
@@ -107,7 +108,7 @@ def shipped(model: str) -> Calibration:
 @cache
 def _shipped() -> Mapping[str, Calibration]:
     text = (resources.files("visdiff_local") / "assets" / "judge.json").read_text(encoding="utf-8")
-    return {name: Calibration.from_json(entry) for name, entry in json.loads(text).items()}
+    return {name: Calibration.from_json(entry) for name, entry in foreign.json_object(text).items()}
 
 
 def _chances(scores: Floats, low: float, high: float) -> Floats:

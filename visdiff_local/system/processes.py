@@ -1,8 +1,8 @@
 """Other programs, started so that the folder one happens to be in has no say in them.
 
 A file called ``torch.py`` beside the images must not be what a child process imports, nor an
-``nvidia-smi`` there what it runs: children start in a folder of the system, import from no working
-folder, and are looked for in absolute places alone.
+``nvidia-smi`` there what it runs: children import from no working folder, are looked for in
+absolute places alone, and start in a folder of the system unless they are given paths of this one.
 """
 
 import os
@@ -41,6 +41,19 @@ def run_python(
         env={**_environment(), **offline.SWITCHES, "PYTHONSAFEPATH": "1"},
         stdin=subprocess.DEVNULL,
         preexec_fn=None if limits is None else lambda: _limit(limits),
+    )
+
+
+def piped_python(module: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    """A module of ours in a process of its own, offline, that is written to and read from.
+
+    It stays in this folder, for its paths may be relative; it imports nothing of it.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", module, *arguments],
+        env={**_environment(), **offline.SWITCHES, "PYTHONSAFEPATH": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
 
 

@@ -11,7 +11,6 @@ rows of unit length, or with an ``error``.
 
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +21,7 @@ import numpy as np
 
 from visdiff_local.errors import InputError
 from visdiff_local.protocols import FloatArray
+from visdiff_local.system import foreign, processes
 
 CHILD = "visdiff_local.cli.embedder"
 """What the child runs; the command line knows how to open what a configuration names."""
@@ -116,12 +116,7 @@ class Child:
     def _opened(self) -> Mapping[str, Any]:
         with self._lock:
             if self._process is None:
-                # -P: a file called torch.py in the working folder must not be imported for torch.
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", CHILD],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                )
+                self._process = processes.piped_python(CHILD)
                 self._facts, _ = self._exchange({"open": dict(self.options)})
             return self._facts
 
@@ -141,8 +136,8 @@ class Child:
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
             line = process.stdout.readline()
-            reply = json.loads(line) if line else None
-        except BrokenPipeError:
+            reply = foreign.json_object(line) if line else None
+        except (BrokenPipeError, foreign.ForeignError):
             reply = None
         if reply is None:
             raise self._lost()

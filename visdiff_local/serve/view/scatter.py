@@ -4,6 +4,7 @@ UMAP compiles itself for half a minute and takes the memory of the page over aga
 process of its own: ``python -m visdiff_local.serve.view.scatter``, float32 rows in, points out.
 """
 
+import os
 import subprocess
 import sys
 import warnings
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from visdiff_local.errors import InputError
 from visdiff_local.models.backends.files import dependency
 from visdiff_local.protocols import FloatArray
+from visdiff_local.system import processes
 
 MOST = 5000
 """Points that are drawn: more are a blot, and no browser likes them."""
@@ -64,8 +66,7 @@ def stop() -> None:
 def _umap(matrix: FloatArray) -> FloatArray:
     if len(matrix) < FEWEST:
         raise InputError(f"UMAP wants {FEWEST} images at least; there are {len(matrix)}")
-    command = [sys.executable, "-P", "-m", "visdiff_local.serve.view.scatter", str(len(matrix))]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = processes.piped_python("visdiff_local.serve.view.scatter", str(len(matrix)))
     _running.add(process)
     try:
         content, _ = process.communicate(matrix.astype("<f4").tobytes())
@@ -84,7 +85,9 @@ def main() -> None:
     # With a seed UMAP runs in one thread, and warns of it whatever is asked for.
     warnings.filterwarnings("ignore", "n_jobs", UserWarning)
     found = umap.UMAP(n_components=2, metric="cosine", random_state=0)
-    sys.stdout.buffer.write(np.asarray(found.fit_transform(matrix), dtype="<f4").tobytes())
+    with os.fdopen(os.dup(1), "wb") as points:
+        os.dup2(2, 1)  # what a library prints must not come between them
+        points.write(np.asarray(found.fit_transform(matrix), dtype="<f4").tobytes())
 
 
 def principal(matrix: FloatArray) -> FloatArray:
