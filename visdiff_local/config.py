@@ -190,8 +190,8 @@ class RunConfig(BaseModel):
         if unknown or not names:
             wrong = ", ".join(unknown) or "nothing"
             raise ValueError(
-                f"unknown proposer {wrong!r}{_meant(unknown, PROPOSERS)}; "
-                f"choices: {', '.join(PROPOSERS)}, none"
+                f"unknown proposer {wrong!r}{_meant(unknown, PROPOSERS)}"
+                f"{', '.join(PROPOSERS)}, none"
             )
         return tuple(dict.fromkeys(names))
 
@@ -202,7 +202,7 @@ class RunConfig(BaseModel):
         mixed = ">" in value and "+" in value
         if mixed or len(set(names)) != len(names) or not set(names) <= set(RANKERS):
             raise ValueError(
-                f"unknown ranker {value!r}{_meant(names, RANKERS)}; choices: {', '.join(RANKERS)}, "
+                f"unknown ranker {value!r}{_meant(names, RANKERS)}{', '.join(RANKERS)}, "
                 'a cascade such as "clip>vqa" or an ensemble such as "clip+vqa"'
             )
         return value
@@ -303,7 +303,7 @@ def share_of(rows: str) -> float | None:
 
 def _meant(names: Sequence[str], choices: Sequence[str]) -> str:
     near = [get_close_matches(name, choices, n=1) for name in names if name not in choices]
-    return f"; did you mean {near[0][0]!r}?" if near and near[0] else ""
+    return f"; did you mean {near[0][0]!r}? Choices: " if near and near[0] else "; choices: "
 
 
 def _problem(item: Mapping[str, object]) -> str:
@@ -312,5 +312,7 @@ def _problem(item: Mapping[str, object]) -> str:
     if not isinstance(location, tuple) or not location:
         return message
     option = "--" + str(location[0]).replace("_", "-")
-    given = f" (it is {item['input']!r})" if isinstance(item["input"], int | float | str) else ""
+    value = item["input"]
+    told = not isinstance(value, int | float | str) or repr(value) in message
+    given = "" if told else f" (it is {value!r})"
     return f"{option}: {message[:1].lower()}{message[1:]}{given}"

@@ -18,6 +18,7 @@ from visdiff_local.images import ImageSet
 from visdiff_local.measure.compare import warnings
 from visdiff_local.measure.duplicates import DuplicateReport
 from visdiff_local.measure.overlays import Overlay
+from visdiff_local.models.specs import load_registry
 from visdiff_local.results import serialize
 from visdiff_local.session import DEMO, configured, image_sets
 from visdiff_local.system import progress, terminal
@@ -53,7 +54,13 @@ def test_the_verdict_is_there_at_any_width(
 
 @pytest.mark.parametrize(
     ("done", "spent", "says"),
-    [(0, 3.0, ""), (1, 20.0, "20.0 s each"), (3, 6.0, "0.5/s"), (240, 2.0, "120/s")],
+    [
+        (0, 3.0, ""),
+        (1, 20.0, "20.0 s each"),
+        (3, 6.0, "0.5/s"),
+        (240, 2.0, "120/s"),
+        (6040, 2.0, "3,020/s"),
+    ],
 )
 def test_a_rate_is_never_nought(done: int, spent: float, says: str) -> None:
     assert progress.speed(done, spent) == says
@@ -75,6 +82,36 @@ def test_bars_show_the_time_taken_and_a_rate_at_once(monkeypatch: pytest.MonkeyP
     assert "/s" in last
     assert "0:00:00" in last  # the time taken, where the time left was
     assert "-:--:--" not in last.splitlines()[-1]
+
+
+def test_a_bar_is_whole_on_a_narrow_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    screen.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
+    with progress.shown(quiet=False) as bars:
+        bars.start("rank", 40_162)
+        bars.advance(1, stored=40_161)
+        bars.finish()
+    last = next(line for line in reversed(screen.getvalue().splitlines()) if "rank" in line)
+    assert "40162/40162" in last
+    assert "0:00:00" in last
+    assert "/s" in last
+    assert "…" not in last
+
+
+@pytest.mark.parametrize("width", ["60", "80", "200"])
+def test_names_of_models_are_whole_at_any_width(
+    width: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", width)
+    listed = CliRunner().invoke(cli, ["models", "list"]).output.partition("Models")[2]
+    for name in load_registry().models:
+        assert name in listed.split() or f"\x1b[0m{name}" in listed, name
+    for told in ("llama_cpp", "commercial", "bundled"):
+        assert told in listed
 
 
 def test_one_sunset_is_one_warning() -> None:

@@ -142,7 +142,7 @@ def _show(found: "ComparisonResult", folder: Path | None) -> None:
     parts += [_step(text) for text in found.texts if _changes(text)][:SHOWN]
     parts += [Text(f"warning: {printable(warning, lines=False)}") for warning in found.warnings]
     if folder is not None:
-        parts.append(f"comparison: {printable(folder / 'comparison.json', lines=False)}")
+        parts.append(f"report: {printable(folder / 'report.html', lines=False)}")
     terminal.show(*parts, width=100)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from visdiff_local.models.specs import ModelSpec, Profile, Registry
 
 _GB = 1e9
+_WIDTH = 120
+"""Columns of a pipe, and those that the table of models has room in."""
 
 _WHERE: tuple[Option, ...] = (
     click.option("--models", "file", metavar="FILE", help="Your own models.toml."),
@@ -55,11 +57,16 @@ def list_models(file: str | None, weights: str | None, as_json: bool) -> None:
         card = f"{profile.gpu_gib:g} GiB" if profile.gpu_gib else "none"
         table.add_row(profile.name, card, f"{profile.description}\n{used}")
     _print(table)
-    table = _table("Models", "name", "backend", "GiB", "licence", "weights")
+    wide = terminal.columns(_WIDTH) >= _WIDTH
+    middle = ("backend", "GiB", "licence") if wide else ("GiB",)
+    table = _table("Models", "name", *middle, "weights")
     for spec in registry.models.values():
         size = f"{spec.memory_gib:g}" if spec.memory_gib else "?"
         place = _where(spec, weights).replace(str(BUNDLED / spec.name), "bundled")
-        table.add_row(spec.name, spec.backend, size, _licence(spec), place)
+        if wide:
+            table.add_row(spec.name, spec.backend, size, _licence(spec), place)
+        else:  # names stay whole: they are typed and copied
+            table.add_row(f"{spec.name}\n  {spec.backend}; {_licence(spec)}", size, place)
     _print(table)
 
 
@@ -291,7 +298,7 @@ def _table(title: str, *columns: str) -> "Table":
 
 
 def _print(table: "Table") -> None:
-    terminal.show(table, width=120)
+    terminal.show(table, width=_WIDTH)
 
 
 def _print_json(value: Any) -> None:

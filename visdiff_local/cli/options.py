@@ -89,7 +89,7 @@ TRUTH: tuple[Option, ...] = (
 )
 OUTPUT: tuple[Option, ...] = (
     click.option("--out", metavar="DIR", help="The run folder.  [runs/TIME]"),
-    click.option("--json", "as_json", is_flag=True, help="run.json on stdout, nothing else."),
+    click.option("--json", "as_json", is_flag=True, help="The result on stdout, nothing else."),
     click.option("--quiet", is_flag=True, help="No progress."),
     click.option("--open", "opens", is_flag=True, help="Open the report in a browser."),
 )

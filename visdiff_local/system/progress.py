@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichBars
     from rich.progress import TaskID
 
+_NARROW = 76
+"""Below so many columns a bar says how fast, or how many were stored; not both."""
 _LINE_EVERY = 10.0
 """Seconds between two plain lines of one stage."""
 
@@ -95,11 +97,13 @@ class PlainLines:
 
 
 def speed(done: float, spent: float) -> str:
-    """How fast, in numbers that are never 0.0: ``12/s``, ``0.42/s``, ``8.3 s each``."""
+    """How fast, in numbers that are never 0.0: ``3,020/s``, ``0.42/s``, ``8.3 s each``."""
     if done <= 0 or spent <= 0:
         return ""
     rate = done / spent
-    return f"{spent / done:.1f} s each" if rate < 0.2 else f"{rate:.3g}/s"
+    if rate < 0.2:
+        return f"{spent / done:.1f} s each"
+    return f"{rate:,.0f}/s" if rate >= 100 else f"{rate:.3g}/s"
 
 
 class Bars:
@@ -125,7 +129,9 @@ class Bars:
         # Over the whole stage: known from the first thing done, and calm.
         rate = speed(self._new, time.monotonic() - self._began)
         parts = (rate, f"{self._stored} from the store" if self._stored else "")
-        note = ", ".join(part for part in parts if part)
+        # What is wider would cut the counts and the time.
+        room = None if self._bars.console.width >= _NARROW else 1
+        note = ", ".join([part for part in parts if part][:room])
         self._bars.update(self._task, advance=done + stored, note=note)
 
     def finish(self) -> None:
