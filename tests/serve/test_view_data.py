@@ -17,7 +17,7 @@ from visdiff_local.errors import InputError
 from visdiff_local.images.table import ImageTable, TextScores
 from visdiff_local.results import scores
 from visdiff_local.serve.view import labelling
-from visdiff_local.serve.view.asking import answer
+from visdiff_local.serve.view.asking import Answer, answer
 from visdiff_local.serve.view.data import Gallery, Query
 from visdiff_local.serve.view.guard import Guard
 from visdiff_local.serve.view.panels.compare import compared
@@ -72,6 +72,20 @@ def test_an_answer_is_the_auroc_of_a_above_b(gallery: Gallery) -> None:
     assert found.images == 40
     with pytest.raises(InputError, match="only one set has scores"):
         answer("a text", np.where(gallery.of_group == 0, 1.0, np.nan), gallery)
+
+
+def test_classes_that_are_the_groups_are_no_strata(tmp_path: Path) -> None:
+    """As in a comparison within each class: no class has images of another group."""
+    sets = ["even", "odd"] * 6
+    facts = {name: [None] * 12 for name in scores.FACTS}
+    facts |= {"id": [str(i) for i in range(12)], "set": sets, "stratum": sets, "used": [True] * 12}
+    known = TextScores("a hat", "cosine", np.arange(12, dtype=np.float32))
+    scores.write(ImageTable(facts, {}, (known,)), tmp_path / scores.NAME)
+    classes = Gallery.open(tmp_path)
+    found = answer("a text", np.where(classes.of_group == 0, 1.0, 0.0), classes)
+    assert isinstance(found, Answer)
+    assert found.auroc == 1.0
+    assert found.images == 12
 
 
 def test_labels_are_asked_blind_and_of_both_sets_alike(gallery: Gallery) -> None:

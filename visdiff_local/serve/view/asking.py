@@ -118,6 +118,8 @@ def answer(text: str, scores: FloatArray, gallery: Gallery) -> Answer | ByGroup:
         raise InputError("only one set has scores")
     values = scores[known]
     design = {name: column[known] for name, column in _sampled(gallery).items()}
+    if "strata" in design and _nested(design["strata"], groups):
+        del design["strata"]  # each class is a group here: within a class there is no other
     if len(gallery.groups) > 2:
         design.pop("pairs", None)
         return ByGroup(text, tuple(_by_group(values, groups, gallery.groups, design)), len(known))
@@ -125,6 +127,12 @@ def answer(text: str, scores: FloatArray, gallery: Gallery) -> Answer | ByGroup:
     area, interval = _separated(values, is_a, design)
     means = float(values[is_a].mean()), float(values[~is_a].mean())
     return Answer(text, area, interval, *means, histogram(values, Sides((), is_a)), len(known))
+
+
+def _nested(strata: npt.NDArray[Any], groups: npt.NDArray[np.int32]) -> bool:
+    """Whether no stratum has images of two groups."""
+    pairs = {(s, int(g)) for s, g in zip(strata, groups, strict=True) if s is not None}
+    return len(pairs) == len({s for s, _ in pairs})
 
 
 def _by_group(
