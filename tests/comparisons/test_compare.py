@@ -115,6 +115,24 @@ def test_a_trend_is_drawn_with_its_band_in_the_order_of_the_numbers(tmp_path: Pa
     assert 'class="track-band"' in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_a_band_counts_a_cluster_as_one_witness_and_says_so(tmp_path: Path) -> None:
+    rows = [
+        ("red" if (day := i // 8) % 4 < (0, 1, 3, 4)[month] else "blue",
+         {"month": f"{1 + month}", "day": f"{day}"})
+        for i in range(128)
+        for month in [i // 32]
+    ]  # fmt: skip
+    source = table(tmp_path, rows)
+    widths = []
+    for more in ((), ("--cluster-by", "day")):
+        content = compare(source, "--by", "month", "--ordered", "--text", "a red square", *more)
+        bands = content["texts"][0]["trend"]["bands"]
+        assert list(bands) == ["1", "2", "3", "4"]
+        widths.append(sum(high - low for low, high in bands.values()))
+    assert widths[1] > 2 * widths[0]
+    assert "(each <bdi>day</bdi> one witness)" in (tmp_path / "out" / "report.html").read_text()
+
+
 @pytest.mark.parametrize("ranker", ["vqa", "caption-qa", "clip+vqa"])
 def test_every_ranker_but_a_cascade_serves(tmp_path: Path, ranker: str) -> None:
     content = compare(cameras(tmp_path), "--by", "camera", "--ranker", ranker)

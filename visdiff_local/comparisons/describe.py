@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from visdiff_local import stats
 from visdiff_local.comparisons.class_mix import class_mix, held_fixed
 from visdiff_local.comparisons.plan import Part, Plan
 from visdiff_local.comparisons.pooling import Pooled
@@ -73,7 +74,7 @@ def described(
                 by_group=by_group,
                 trend=None
                 if plan.order is None
-                else _trend(row, one, scores, plan, explore, changes.get(row)),
+                else _trend(row, one, scores, plan, clusters, explore, changes.get(row)),
                 examples=own,
                 others=others,
                 against=shown.against,
@@ -214,6 +215,7 @@ def _trend(
     one: Tested,
     scores: FloatArray,
     plan: Plan,
+    clusters: Labels,
     explore: BoolArray,
     change: Change | None,
 ) -> Trend:
@@ -221,12 +223,12 @@ def _trend(
     group = np.array([label or "" for label in plan.group])
     means, bands = {}, {}
     for label in plan.values:
-        mine = (group == label) & ~explore
-        if mine.any():
-            values = scores[row, mine].astype(np.float64)
-            mean = means[label] = float(np.nanmean(values))
-            error = 1.96 * float(np.nanstd(values)) / np.sqrt(max(1, len(values) - 1))
-            bands[label] = (mean - error, mean + error)
+        mine = np.flatnonzero((group == label) & ~explore)
+        if len(mine):
+            mean, *ends = stats.mean_interval(scores[row, mine], [clusters[i] for i in mine])
+            means[label] = mean
+            if not np.isnan(ends).any():
+                bands[label] = (ends[0], ends[1])
     low, high = one.ci[row]
     area = float(one.area[row])
     if not one.leans_to_a[row]:

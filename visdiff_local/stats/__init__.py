@@ -8,7 +8,7 @@ caller.
 To read in this order: :mod:`design`, :mod:`ties`, :mod:`separation`, :mod:`interval`,
 :mod:`stratified`, :mod:`clustered`, :mod:`null`, :mod:`measured`, :mod:`two_sample`,
 :mod:`paired`, :mod:`multiplicity`, :mod:`folds`, :mod:`verdict`, :mod:`power`; then what stands on
-its own: :mod:`grouping`, :mod:`trend`, :mod:`change`, :mod:`prevalence`,
+its own: :mod:`grouping`, :mod:`mean`, :mod:`trend`, :mod:`change`, :mod:`prevalence`,
 :mod:`difference`.
 """
 
@@ -25,6 +25,7 @@ from visdiff_local.stats.grouping import (
 )
 from visdiff_local.stats.histogram_counts import ScoreCounts, compare_counts
 from visdiff_local.stats.interval import wilson
+from visdiff_local.stats.mean import mean_interval
 from visdiff_local.stats.multiplicity import (
     across_families,
     benjamini_hochberg,
@@ -77,6 +78,7 @@ __all__ = [
     "interval_of_the_first",
     "intraclass_correlation",
     "mann_whitney_p",
+    "mean_interval",
     "min_detectable",
     "min_detectable_auroc",
     "out_of_reach",

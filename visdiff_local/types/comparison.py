@@ -70,8 +70,8 @@ class Trend:
     means: Mapping[str, float] = field(default_factory=dict)
     """Mean score by value of the order, in its order."""
     bands: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """95 % interval of each of these means, images taken as independent: for the eye; what is
-    tested is the concordance, with its clusters."""
+    """95 % interval of each of these means, clusters counted as one witness each: for the eye; what
+    is tested is the concordance. None of a group with one cluster."""
     change: Change | None = None
     """None where there is none to be shown, or the order is a score."""
 
