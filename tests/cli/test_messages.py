@@ -1,5 +1,6 @@
 """What went wrong is said as it is: in one line, with what to type, without a traceback."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -134,3 +135,52 @@ def test_a_set_called_like_markup(capsys: pytest.CaptureFixture[str]) -> None:
         words = ["run", str(folder.parent), "b", "--profile", "colours", "--quiet"]
         assert main([*words, "--out", f"out{len(name)}"]) == 0
         assert name in capsys.readouterr().out
+
+
+def test_one_image_against_one_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "a/000.png", "b/000.png", "--profile", "colours", "--out", "out"]) == 0
+    shown = capsys.readouterr()
+    text = " ".join(shown.out.split())
+    assert "No difference found" in text
+    assert "Sets this small could not have shown any difference, however clear." in text
+    assert "would have been detected" not in text
+    for name in ("A", "B"):
+        assert f"{name} has only 1 image: expect little" in shown.err + text
+    for row in json.loads(Path("out/run.json").read_text())["differences"]:
+        assert row["auroc_ci"][1] - row["auroc_ci"][0] > 0.5
+        assert row["verdict"] == "rejected"
+
+
+def test_texts_of_ones_own_are_tested_on_all_and_nothing_is_said_of_halves(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["test", "a red square", "a", "b", "--profile", "colours", "--out", "out"]
+    assert main(words) == 0
+    shown = capsys.readouterr()
+    text = " ".join((shown.out + shown.err).split())
+    assert "A: a, 3 images B: b, 3 images" in text
+    for word in ("explore", "validate", "to find", "to test", "held-out", "half"):
+        assert word not in text
+    sets = json.loads(Path("out/run.json").read_text())["sets"]
+    assert [sets[side]["validate"] for side in "ab"] == [3, 3]
+
+
+def test_whole_pairs_are_no_warning_and_images_without_a_partner_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("t.csv").write_text(
+        "path,group_name,pair\n"
+        + "".join(f"{side}/00{n}.png,{side},{n}\n" for side in "ab" for n in range(3))
+    )
+    words = ["test", "a red square", "t.csv", "--a", "a", "--b", "b", "--paired-by", "pair"]
+    words += ["--profile", "colours", "--quiet"]
+    assert main([*words, "--out", "out"]) == 0
+    shown = capsys.readouterr()
+    assert "pairs" not in shown.out + shown.err
+    Path("t.csv").write_text(Path("t.csv").read_text() + "a/000.png,a,9\n")
+    draw(Path("a"), ["red"] * 4, seed=5)
+    Path("t.csv").write_text(Path("t.csv").read_text().replace("a/000.png,a,9", "a/003.png,a,9"))
+    assert main([*words, "--out", "out2"]) == 0
+    shown = capsys.readouterr()
+    text = " ".join((shown.out + shown.err).split())
+    assert "paired by pair: 3 pairs are tested; 1 without a partner left out" in text

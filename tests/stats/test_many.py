@@ -45,6 +45,22 @@ def test_the_first_is_the_usual_where_nothing_was_chosen_or_it_stands_alone(rng:
     np.testing.assert_allclose(stats.interval_of_the_first(far, rng), far.ci[0], atol=0.02)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 10, 20])
+@pytest.mark.parametrize("shift", [0.0, 1.0, 3.0, 8.0])
+def test_texts_that_tie_leave_the_first_an_interval_of_some_length(n: int, shift: float):
+    for seed in range(8):
+        draws = np.random.default_rng(seed)
+        scores = draws.standard_normal((8, 2 * n))
+        scores[:3, :n] += shift
+        found = stats.test(scores, stats.Design(np.arange(2 * n) < n), permutations=20, rng=draws)
+        best = int(found.auroc.argmax())
+        low, high = stats.interval_of_the_first(found, draws)
+        assert high - low >= (found.ci[best, 1] - found.ci[best, 0]) * 0.999
+        if found.auroc[best] == 1:
+            assert low <= found.ci[best, 0]
+            assert high == 1
+
+
 def test_all_are_covered_at_once_by_simultaneous_intervals(rng: Rng):
     truth, all_covered = np.linspace(0.4, 0.7, 12), 0
     for _ in range(120):

@@ -166,7 +166,7 @@ def about_design(sets: Sets, folds: Sequence[Fold], settled: Sequence[Tested]) -
     if named.paired_by is not None and design.left_out:
         yield (
             f"paired by {named.paired_by}: {design.n_pairs} pairs are tested; "
-            f"{design.left_out} images have no partner and are not"
+            f"{design.left_out:,} without a partner left out"
         )
     if named.paired_by is not None and design.n_pairs:
         images = (design.n_a + design.n_b) / design.n_pairs

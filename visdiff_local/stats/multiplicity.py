@@ -115,15 +115,20 @@ def interval_of_the_first(
     truth is held to lie within a simultaneous interval of a much higher level, which keeps the
     result short where two estimates are close. Covers ``level`` whatever the truths are; the usual
     interval of the best of forty covers 75 to 79 of 100.
+
+    That collapses to a point where two estimates tie, as AUROCs of few images do. Where it is
+    shorter than the usual interval, it is widened by the simultaneous one of ``level``; and where
+    the sets are apart altogether, which is no normal estimate, Bonferroni's takes its place.
     """
     best = int(np.argmax(found.auroc)) if best is None else best
     if len(found.auroc) == 1 or found.correlation is None:
         return np.asarray(found.ci[best])
     beta = (1 - level) * _HYBRID
     value, error = _on_logits(found)
-    if not error[best] > 0:
+    if not (error[best] > 0 and 0 < found.auroc[best] < 1):
         return np.asarray(interval_at(found, 1 - (1 - level) / len(found.auroc))[best])
-    largest = np.quantile(largest_normal(found.correlation, rng, absolute=True), 1 - beta)
+    draws = largest_normal(found.correlation, rng, absolute=True)
+    largest, together = np.quantile(draws, (1 - beta, level))
     slope = found.correlation[best] * error / error[best]
     rest = value - slope * value[best]
     slack = 1 - slope
@@ -150,7 +155,12 @@ def interval_of_the_first(
             middle = sum(outer) / 2
             outer[0 if share(middle) > wanted else 1] = middle
         bounds.append(sum(outer) / 2)
-    return np.asarray(expit(np.array(bounds)))
+    given = expit(np.array(bounds))
+    low, high = found.ci[best]
+    if given[1] - given[0] < high - low:
+        around = expit(value[best] + sd * float(together) * np.array([-1.0, 1.0]))
+        given = np.array([min(given[0], around[0]), max(given[1], around[1])])
+    return np.asarray(given)
 
 
 def _on_logits(found: TestStatistics) -> tuple[FloatArray, FloatArray]:

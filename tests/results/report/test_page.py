@@ -270,6 +270,14 @@ def test_measured_differences_alone_are_said(drawn: Drawn, tmp_path: Path) -> No
     assert f"Measured: {noted[0].attribute}, {noted[0].note}." in said
 
 
+def test_the_legend_says_of_each_verdict_what_it_needs(drawn: Drawn, tmp_path: Path) -> None:
+    said = flat(page(*drawn, tmp_path).text)
+    assert "suggestive has a p ≤ 0.05 of its own and misses one of the other conditions" in said
+    assert "needs q ≤ 0.05, an overall p ≤ 0.05, an interval above 0.55" in said
+    assert "would pass" not in said
+    assert "it is not the probability that nothing differs" in said
+
+
 def test_the_paper_s_rules_are_explained_as_such(drawn: Drawn, tmp_path: Path) -> None:
     result, pictures = drawn
     config = {**result.run.config, "stats": "paper"}
