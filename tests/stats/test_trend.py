@@ -71,3 +71,45 @@ def test_intervals_cover_and_what_is_no_order_is_refused():
         stats.trend(scores, np.zeros(60), rng=rng)
     with pytest.raises(ValueError, match="order holds NaN"):
         stats.trend(scores, np.full(60, np.nan), rng=rng)
+
+
+def test_a_linear_trend_is_tested_by_dealing_the_order_anew_within_strata():
+    rng = np.random.default_rng(5)
+    order, strata = rng.permutation(40), np.arange(40) % 2
+    values = rng.normal(size=(3, 40)) + np.outer([0.0, 0.02, 0.05], order) + 5.0 * strata
+    found = stats.linear_trend_p(
+        values, order, strata=strata, permutations=4000, rng=np.random.default_rng(0)
+    )
+    ranks = np.zeros(40)
+    for one in (0, 1):
+        mine = strata == one
+        ranks[mine] = scipy_stats.rankdata(order[mine]) - (mine.sum() + 1) / 2
+    drawn = np.zeros((3, 4000))
+    for at in range(4000):
+        dealt = ranks.copy()
+        for one in (0, 1):
+            dealt[strata == one] = rng.permutation(ranks[strata == one])
+        drawn[:, at] = values @ dealt
+    wanted = (drawn >= (values @ ranks)[:, None]).mean(axis=1)
+    np.testing.assert_allclose(found, wanted, atol=0.03)
+
+
+def test_a_linear_trend_of_clusters_deals_whole_clusters():
+    rng = np.random.default_rng(6)
+    clusters = np.repeat(np.arange(8), 10)
+    false = alone = 0
+    for _ in range(200):
+        values = rng.normal(size=8)[clusters] + rng.normal(0, 0.1, 80)
+        order = rng.permutation(8)[clusters]
+        given = {"permutations": 200, "rng": rng}
+        false += stats.linear_trend_p(values[None], order, clusters=clusters, **given)[0] <= 0.05
+        alone += stats.linear_trend_p(values[None], order, **given)[0] <= 0.05
+    assert false <= 20
+    assert alone >= 40
+
+
+def test_a_stratum_of_one_image_has_no_trend():
+    p = stats.linear_trend_p(
+        [[1.0, 2.0]], [0, 1], strata=["a", "b"], permutations=9, rng=np.random.default_rng(0)
+    )
+    assert p.tolist() == [1.0]

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visdiff_local import stats
+from visdiff_local.comparisons.across import of_few_classes
 from visdiff_local.comparisons.class_mix import class_mix, held_fixed
 from visdiff_local.comparisons.plan import Part, Plan
 from visdiff_local.comparisons.pooling import Pooled
@@ -139,11 +140,16 @@ def _verdicts(
             if held < floor:
                 row_verdicts[row] = "unsupported"
         shown = np.array([verdict == "confirmed" for verdict in row_verdicts], np.bool_)
-        explained = redundant(one, shown, scores, table, plan, part, clusters, explore, config)
+        explained = redundant(one, shown, scores, plan, part, clusters, explore, config)
         for row, stronger in explained.items():
             row_verdicts[row] = "suggestive"
             follows[where, row] = stronger
         verdicts.append(row_verdicts)
+    narrow = of_few_classes(verdicts, tested, scores, table, plan, clusters, explore, config)
+    for row, cause in narrow.items():
+        verdicts[-1][row] = "suggestive"
+        if cause is not None:
+            follows[len(tested) - 1, row] = cause
     return verdicts, supports, follows
 
 

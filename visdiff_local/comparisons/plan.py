@@ -166,8 +166,16 @@ def _each(table: Table, columns: tuple[str, ...], strata: Labels | None) -> Plan
     known, all_of_them = _is(group, None, negate=True), f"within {columns[0]}"
     while all_of_them in values:
         all_of_them += " (all)"
-    pooled = Part(all_of_them, a & known, b & known, names, group)
+    pooled = Part(all_of_them, a & known, b & known, names, _crossed(group, strata))
     return Plan("each", (*_enough(parts), *_enough([pooled])), group)
+
+
+def _crossed(group: Labels, strata: Labels | None) -> Labels:
+    """Images of one group and one stratum; None without either."""
+    if strata is None:
+        return group
+    pairs = zip(group, strata, strict=True)
+    return [None if None in pair else f"{pair[0]!r} {pair[1]!r}" for pair in pairs]
 
 
 def _errors(table: Table, columns: tuple[str, ...], strata: Labels | None) -> Plan:

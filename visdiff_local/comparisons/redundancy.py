@@ -3,22 +3,23 @@
 In fog a road is all that can be seen, and "a road" fits such images better than others. So a text
 that would be confirmed is tested once more with the scores of the stronger confirmed texts of its
 part held fixed: among images (of the validate half) that show the same of them, what a
-least-squares line through their scores leaves of its own must still tell the sets apart. Where it
-does not, the text is ``redundant``.
+least-squares line through their scores leaves of its own must still tell the sets apart, or rise
+with the order. Where it does not, the text is ``redundant``.
 
 Two texts that both tell the sets apart (nearly) without fail cannot be held against each other, and
 both stand.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
+from visdiff_local import stats
 from visdiff_local.comparisons.accuracy import valley
 from visdiff_local.comparisons.plan import Part, Plan
-from visdiff_local.comparisons.table import BoolArray, Labels, Table
-from visdiff_local.comparisons.testing import Tested, along_order, comparable, in_part
+from visdiff_local.comparisons.table import BoolArray, Labels
+from visdiff_local.comparisons.testing import Tested
 from visdiff_local.config import RunConfig
 from visdiff_local.protocols import FloatArray
 
@@ -32,7 +33,6 @@ def redundant(
     one: Tested,
     sure: BoolArray,
     scores: FloatArray,
-    table: Table,
     plan: Plan,
     part: Part,
     clusters: Labels,
@@ -53,21 +53,25 @@ def redundant(
     else:
         used = (part.a | part.b) & ~explore
 
+    at = np.flatnonzero(used)
+    place = (part.a if plan.order is None else plan.order)[at]
+    both_ways = plan.order is not None or not part.one_way
+    grouped = [clusters[i] for i in at]
+
     def holds(row: int) -> bool:
         """Whether something is left of it, with what is held fixed."""
         others = scores[held[:MOST]]
         shown = _showing(others, used, strata)
-        left = _left(scores[row], others, used, shown)[None]
-        if plan.order is not None:
-            within = replace(plan, strata=shown)
-            alone = along_order(within, left, clusters, explore, config, rng)
-        elif not comparable(part.a & used, part.b & used, shown):
-            return False
-        else:
-            within_part = replace(part, strata=shown)
-            alone = in_part(within_part, left, table, clusters, explore, config, rng)
-        same_way = bool(alone.leans_to_a[0] == one.leans_to_a[row])
-        return same_way and bool(alone.p_value[0] <= config.alpha and alone.ci[0, 0] > 0.5)
+        left = _left(scores[row], others, at, shown)
+        p = stats.linear_trend_p(
+            (left if one.leans_to_a[row] else -left)[None],
+            place,
+            clusters=grouped if any(label is not None for label in grouped) else None,
+            strata=[shown[i] for i in at],
+            permutations=config.permutations,
+            rng=rng,
+        )
+        return bool(p[0] <= (config.alpha / 2 if both_ways else config.alpha))
 
     held: list[int] = []
     found: dict[int, int] = {}
@@ -91,18 +95,18 @@ def _showing(others: FloatArray, used: BoolArray, strata: Labels | None) -> Labe
     return found
 
 
-def _left(own: FloatArray, others: FloatArray, used: BoolArray, shown: Labels) -> FloatArray:
-    """Scores (N,) less what a line through others' (K, N) says of them, among images that show the
-    same; NaN where not used."""
-    at = np.flatnonzero(used)
+def _left(
+    own: FloatArray, others: FloatArray, at: npt.NDArray[np.intp], shown: Labels
+) -> npt.NDArray[np.float64]:
+    """Scores (N,) of the images ``at`` (n,), less what a line through others' (K, N) says of them,
+    among images that show the same."""
     columns = np.concatenate([own[None, at], others[:, at]]).astype(np.float64)
     labels = np.array([shown[i] or "" for i in at])
     for label in set(labels.tolist()):
         mine = labels == label
         columns[:, mine] -= columns[:, mine].mean(axis=1, keepdims=True)
     slopes = np.linalg.lstsq(columns[1:].T, columns[0], rcond=None)[0]
-    left = np.full(len(own), np.nan, np.float32)
-    left[at] = columns[0] - slopes @ columns[1:]
+    left: npt.NDArray[np.float64] = columns[0] - slopes @ columns[1:]
     return left
 
 

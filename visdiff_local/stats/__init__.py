@@ -46,7 +46,7 @@ from visdiff_local.stats.prevalence import (
 )
 from visdiff_local.stats.separation import auroc, mann_whitney_p
 from visdiff_local.stats.statistics import TestStatistics
-from visdiff_local.stats.trend import TrendStatistics, trend
+from visdiff_local.stats.trend import TrendStatistics, linear_trend_p, trend
 from visdiff_local.stats.two_sample import compare, test
 from visdiff_local.stats.verdict import EFFECT_FLOOR, confirmable, out_of_reach, standing
 
@@ -77,6 +77,7 @@ __all__ = [
     "grouping_effects",
     "interval_of_the_first",
     "intraclass_correlation",
+    "linear_trend_p",
     "mann_whitney_p",
     "mean_interval",
     "min_detectable",

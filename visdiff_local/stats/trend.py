@@ -89,6 +89,38 @@ def trend(
     return TrendStatistics(area, ci, correlation, p, benjamini_hochberg(p), p_global)
 
 
+def linear_trend_p(
+    values: npt.ArrayLike,
+    order: npt.ArrayLike,
+    *,
+    clusters: Codes | None = None,
+    strata: Codes | None = None,
+    permutations: int = 1000,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """One-sided p (M,): do values (M, N) themselves, not their ranks, rise with the ranks of
+    ``order``?
+
+    For what a line through other scores leaves of a score: a text that is shown or not has two
+    heaps, and the order within a heap, which ranks count as much as the gap between them, is noise.
+    Dealt as :func:`trend` is; arguments as there.
+    """
+    at = np.asarray(order, np.float64)
+    matrix, _ = checked(values, np.arange(len(at)) < 1)
+    unit = Design(np.arange(len(at)) < 1, clusters=clusters).cluster
+    groups = np.zeros(len(at), np.int64) if strata is None else codes(strata)
+    known = groups >= 0
+    own: FloatArray = matrix[:, known].astype(np.float64)
+    at, groups = at[known], groups[known]
+    if not len(at):
+        return np.ones(len(own))
+    unit = np.unique(unit[known], return_inverse=True)[1].astype(np.int64)
+    for part in parts(groups):
+        own[:, part] -= own[:, part].mean(axis=1, keepdims=True)
+    own[:, np.bincount(groups)[groups] == 1] = 0.0
+    return _dealt(own, within_strata(at[None], groups)[0], groups, unit, permutations, rng)[0]
+
+
 def within_strata(values: npt.NDArray[np.floating], groups: IntArray) -> FloatArray:
     """Centred mid-ranks (M, N) within each stratum, over its number of images; 0 without one."""
     ranks = np.zeros(values.shape)
