@@ -76,6 +76,19 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
     assert "Usage: visdiff-local" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["bench", "models", "store"])
+@pytest.mark.parametrize("columns", ["60", "80"])
+def test_a_list_of_commands_says_each_to_its_end(
+    name: str, columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main([name, "--help"]) == 0
+    listed = capsys.readouterr().out.partition("Commands:")[2]
+    assert listed.rstrip().endswith(".")
+    assert "..." not in listed
+    assert max(map(len, listed.splitlines())) <= int(columns)
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

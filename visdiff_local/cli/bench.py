@@ -12,6 +12,7 @@ from visdiff_local.cli.options import (
     RANKING,
     STATISTICS,
     STORE,
+    Listed,
     Option,
     with_options,
 )
@@ -41,7 +42,7 @@ _SHOWING: tuple[Option, ...] = (
 )
 
 
-@click.group()
+@click.group(cls=Listed)
 def bench() -> None:
     """Measure the program: on drawn scenes, on VisDiffBench, on its judge, and on no difference.
 

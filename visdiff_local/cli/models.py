@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from visdiff_local.cli.options import Option, with_options
+from visdiff_local.cli.options import Listed, Option, with_options
 from visdiff_local.system import terminal
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _JSON: tuple[Option, ...] = (
 )
 
 
-@click.group()
+@click.group(cls=Listed)
 def models() -> None:
     """Weights: what is known, what fits, what is intact, and how it gets here.
 

@@ -124,6 +124,17 @@ class Headed(click.Command):
                 formatter.write_dl(records)
 
 
+class Listed(click.Group):
+    """A group of commands that lists each with its whole first sentence, wrapped and not cut."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, one.get_short_help_str(limit=1000)) for name, one in commands if one]
+            )
+
+
 def with_options(*groups: tuple[Option, ...]) -> Callable[[Command], Command]:
     """A decorator that gives a command these options, in this order, under their headings."""
 

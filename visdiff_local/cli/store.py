@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from visdiff_local.cli.options import MODELS, STORE, given, with_options
+from visdiff_local.cli.options import MODELS, STORE, Listed, given, with_options
 from visdiff_local.system import terminal
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _JSON = (click.option("--json", "as_json", is_flag=True, help="On stdout, as JSO
 _QUIET = (click.option("--quiet", is_flag=True, help="No progress."),)
 
 
-@click.group()
+@click.group(cls=Listed)
 def store() -> None:
     """Inspect, search, fill and prune the store."""
 
@@ -51,8 +51,9 @@ def info(checksum: bool, as_json: bool, store: str | None) -> None:
         terminal.out(f"{task}: {count}")
     for vectors_of in known.vectors:
         size = f"{vectors_of.bytes / _MIB:.1f} MiB"
+        model, _, of_what = vectors_of.fingerprint.partition(" ")
         terminal.out(
-            f"embeddings of {vectors_of.fingerprint[:16]}: "
+            f"embeddings of {of_what or 'images'} by {model[:16]}: "
             f"{vectors_of.count} × {vectors_of.dimension}, {size}"
         )
     if total is not None:
