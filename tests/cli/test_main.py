@@ -63,6 +63,12 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+def test_a_run_imports_no_scipy_until_something_asks_for_it() -> None:
+    heavy = "{'torch', 'transformers', 'scipy', 'faiss', 'llama_cpp', 'open_clip', 'pandas'}"
+    code = f"import sys, visdiff_local.session; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     said = capsys.readouterr().out

@@ -41,6 +41,32 @@ def test_numbers_and_truths_are_those_of_pyarrow(values: list[float], nan_is_nul
     )
 
 
+@given(st.lists(st.binary(min_size=8, max_size=8)))
+def test_ids_become_hex_digits(values: list[bytes]) -> None:
+    made = arrow.hexadecimal(np.array(values, "V8"))
+    made.validate(full=True)
+    assert made.to_pylist() == [value.hex() for value in values]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"))), st.integers(0, 2))
+def test_names_are_columns_where_all_are_shown_as_they_are(names: list[str], start: int) -> None:
+    made = arrow.printable(arrow.raw([name.encode() for name in names])[start:])
+    if all(name.isprintable() and "\\" not in name for name in names[start:]):
+        assert made is not None
+        assert made.to_pylist() == names[start:]
+    else:
+        assert made is None
+
+
+def test_halves_of_a_character_are_no_text_though_they_stand_together() -> None:
+    assert arrow.printable(arrow.raw([b"\xc3", b"\xa9"])) is None
+    assert arrow.printable(arrow.raw([b"\xff"])) is None
+
+
+def test_what_is_chosen_may_be_none() -> None:
+    assert arrow.chosen(np.array([1, 0, 1]), (None, "b")).to_pylist() == ["b", None, "b"]
+
+
 def test_pandas_is_not_imported() -> None:
     code = """
 import sys
@@ -49,7 +75,8 @@ from visdiff_local.images import arrow
 arrow.texts(["a", None]).take(arrow.numbers(np.array([1])))
 arrow.numbers(np.array([1.0, np.nan]), nan_is_null=True)
 arrow.truths(np.array([True]))
-arrow.raw([b"x"])
+arrow.printable(arrow.raw([b"x"]))
+arrow.hexadecimal(np.zeros(1, "V8"))
 assert "pandas" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,6 +15,7 @@ from visdiff_local.images import (
     shared_ids,
     shown,
 )
+from visdiff_local.images.facts import Known
 
 
 def why_skipped(source: ImageSet) -> dict[str, str]:
@@ -27,8 +28,9 @@ class Memory:
     def __init__(self) -> None:
         self.known: dict[Stamp, tuple[str, Facts]] = {}
 
-    def recall(self, stamps: list[Stamp], version: str) -> dict[Stamp, tuple[str, Facts]]:
-        return {stamp: self.known[stamp] for stamp in stamps if stamp in self.known}
+    def recall(self, stamps: list[Stamp], version: str) -> Known:
+        there = [(n, *self.known[one]) for n, one in enumerate(stamps) if one in self.known]
+        return Known.of(there)
 
     def remember(self, items: list[tuple[Stamp, str, Facts]], version: str) -> None:
         self.known.update({stamp: (id_, facts) for stamp, id_, facts in items})

@@ -17,7 +17,7 @@ from visdiff_local.cli.main import main
 from visdiff_local.models import registry
 from visdiff_local.results.scores import Images
 from visdiff_local.serve.view import pictures
-from visdiff_local.session import locating
+from visdiff_local.session import configured, launch, locating
 
 
 @pytest.fixture(autouse=True)
@@ -132,3 +132,16 @@ def test_members_of_archives_come_back_from_an_export(place: Path) -> None:
     locate = locating(first["run"]["config"])
     identity, name = frame["id"][0], frame["path"][0]
     assert pictures.draw(identity, name, 100, locate).startswith(b"\xff\xd8\xff")
+
+
+def test_columns_that_are_made_at_once_say_what_their_cells_say(place: Path) -> None:
+    options = {"profile": "colours", "models": str(place / "models.toml")}
+    options |= {"a": f"{place}/a", "b": f"{place}/b", "store": str(place / "store")}
+    table = launch(configured(**options)).images
+    assert table is not None
+    for name, column in table.facts.items():
+        made = column.array(7, 53)
+        assert made is not None, name
+        assert made.to_pylist() == list(column[7:53]), name
+    assert set(table.facts["half"]) == {"explore", "validate"}
+    assert any(table.facts["caption"])

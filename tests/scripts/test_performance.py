@@ -46,6 +46,12 @@ def test_a_warm_run() -> None:
     assert "s for the warm run" in last_line("warm_run", "--images", 25, "--repeats", 1)
 
 
+def test_a_warm_run_against_an_earlier_state(tmp_path: Path) -> None:
+    (tmp_path / "visdiff_local").symlink_to(ROOT / "visdiff_local")
+    filled = ("--images", 25, "--repeats", 1, "--filled")
+    assert last_line("warm_run", *filled, "--against", tmp_path).startswith("ratio ")
+
+
 def test_bursts_and_support() -> None:
     assert last_line("bursts", "--runs", 1, "--bursts", 3, "--shots", 3).startswith("false finds 0")
     assert last_line("support", "--pairs", 1, "--absent", 2).startswith("absent and confirmed: ")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visdiff_local.stats import Design
-from visdiff_local.stats.design import blocks_of, connected
+from visdiff_local.stats.design import blocks_of, codes, connected
 
 
 def test_columns_may_be_text_numbers_or_missing():
@@ -92,3 +92,42 @@ def test_a_subset_is_a_design():
     part = design.subset(np.arange(8) % 4 < 2)
     assert part.is_a.tolist() == [True, True, False, False]
     assert list(part.clusters or ()) == ["a", "a", "c", "c"]
+
+
+def dealt(design: Design, rng: np.random.Generator, share: float) -> list[bool]:
+    """One unit after the other, as :meth:`Design.halve` says it."""
+    unit = design.unit.tolist()
+    marks = (design.stratum * 2 + design.is_a).tolist()
+    kinds: dict[object, list[int]] = {}
+    for one in range(max(unit) + 1):
+        kind = frozenset(mark for mark, of in zip(marks, unit, strict=True) if of == one)
+        kinds.setdefault(kind, []).append(one)
+    chosen: set[int] = set()
+    for units in kinds.values():
+        sizes = [unit.count(one) for one in units]
+        lack = share * sum(sizes) + (rng.random() - 0.5) * np.mean(sizes)
+        for one in rng.permutation(units).tolist():
+            if unit.count(one) / 2 <= lack if len(units) > 1 else rng.random() < share:
+                chosen.add(one)
+                lack -= unit.count(one)
+    return [one in chosen for one in unit]
+
+
+@given(seed=st.integers(0, 99), groups=st.sampled_from([None, 3, 20]), strata=st.integers(0, 3))
+def test_halves_are_those_that_are_dealt_one_by_one(seed: int, groups: int | None, strata: int):
+    rng = np.random.default_rng(seed)
+    is_a = np.array([True, False, *(rng.random(30) < 0.4)])
+    clusters = None if groups is None else rng.integers(0, groups, len(is_a)).tolist()
+    column = rng.integers(0, strata, len(is_a)).tolist() if strata else None
+    try:
+        design = Design(is_a, clusters=clusters, strata=column)
+    except ValueError:
+        return  # no stratum has both sets
+    for share in (0.5, 0.05, 0.9):
+        half = design.halve(np.random.default_rng(seed), share)
+        assert half.tolist() == dealt(design, np.random.default_rng(seed), share)
+
+
+@given(st.lists(st.integers(-3, 3)))
+def test_numbers_have_the_codes_of_the_same_values_as_objects(values: list[int]):
+    assert codes(np.array(values, np.int64)).tolist() == codes(values).tolist()

@@ -21,6 +21,7 @@ import numpy as np
 from visdiff_local.errors import InputError, UnreadableImageError, UsageError
 from visdiff_local.execution.tasks import units
 from visdiff_local.images import shown
+from visdiff_local.images.listing import hex_of
 from visdiff_local.store import Store, merge, parts
 from visdiff_local.store.disk import private_folder
 from visdiff_local.store.keys import keys
@@ -148,7 +149,8 @@ class StoreSink:
         recipe, stamps = self._recipe, [_stamp(ref) for ref in refs]
         asked = [stamp for stamp in stamps if stamp is not None]
         known = self._store.files.recall(asked, recipe.measured)
-        ids = [known[stamp][0] if stamp in known else "" for stamp in stamps]
+        of = dict(zip([asked[i] for i in known.at.tolist()], hex_of(known.ids), strict=True))
+        ids = ["" if stamp is None else of.get(stamp, "") for stamp in stamps]
         there = sorted({id_ for id_ in ids if id_})
         complete = dict(zip(there, self._complete(there).tolist(), strict=True))
         return [ref for ref, id_ in zip(refs, ids, strict=True) if not complete.get(id_, False)]

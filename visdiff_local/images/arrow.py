@@ -14,6 +14,9 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_PAIRS = np.frombuffer(bytes(range(256)).hex().encode(), np.uint16)
+"""The two hex digits of each byte."""
+
 
 def texts(values: Sequence[str | None]) -> "pa.StringArray":
     """Of text, null for None; what no UTF-8 can hold is escaped.
@@ -32,6 +35,47 @@ def raw(values: Sequence[bytes]) -> "pa.BinaryArray":
     import pyarrow as pa
 
     return _variable(pa.binary(), values, None)
+
+
+def hexadecimal(values: npt.NDArray[np.void]) -> "pa.StringArray":
+    """Of values (n,) of k bytes each as 2·k hex digits."""
+    import pyarrow as pa
+
+    width = 2 * values.dtype.itemsize
+    pairs = _PAIRS[np.ascontiguousarray(values).view(np.uint8)]
+    ends = np.arange(len(values) + 1, dtype=np.int32) * width
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(pairs)]
+    return pa.Array.from_buffers(pa.string(), len(values), buffers)
+
+
+def printable(values: "pa.BinaryArray") -> "pa.StringArray | None":
+    """The same bytes as text; None where some are no UTF-8, hold a character that is not shown as
+    it is, or a backslash."""
+    import pyarrow as pa
+
+    _, ends, content = values.buffers()
+    if values.null_count or content is None:
+        return None
+    offsets = np.frombuffer(ends, np.int32)[values.offset : values.offset + len(values) + 1]
+    try:
+        plain = str(memoryview(content)[offsets[0] : offsets[-1]], "utf-8")
+    except UnicodeDecodeError:
+        return None
+    if not plain.isprintable() or "\\" in plain:
+        return None
+    made = pa.Array.from_buffers(
+        pa.string(), len(values), [None, ends, content], offset=values.offset
+    )
+    try:
+        made.validate(full=True)  # two that are none by themselves may be one together
+    except pa.ArrowInvalid:
+        return None
+    return made
+
+
+def chosen(codes: npt.NDArray[np.integer[Any]], among: Sequence[str | None]) -> "pa.StringArray":
+    """(n,) of these texts, by index."""
+    return texts(among).take(numbers(codes.astype(np.int64)))
 
 
 def numbers(values: npt.NDArray[Any], *, nan_is_null: bool = False) -> "pa.Array":

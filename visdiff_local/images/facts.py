@@ -5,14 +5,15 @@ Measured values are float32 there, in a cold run and a warm one alike.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Self, overload
+from dataclasses import dataclass, field, fields
+from typing import Any, Self, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from visdiff_local.images.covariates import Column
 from visdiff_local.images.decoders.window import Levels
+from visdiff_local.images.listing import Ids, raw_ids
 
 IntArray = npt.NDArray[np.int64]
 
@@ -38,6 +39,9 @@ class Facts:
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What its header says that may group images, keyed so that nobody reads it; see
     :mod:`.decoders.exif`."""
+
+
+_FIELDS = tuple(one.name for one in fields(Facts))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -69,25 +73,29 @@ class FactColumns(Sequence[Facts]):
     @classmethod
     def of(cls, facts: Iterable[Facts]) -> Self:
         """From facts one by one. Raises ValueError where they differ in the number of values."""
-        given = list(facts)
-        formats: dict[str, int] = {}
-        code = [formats.setdefault(one.format, len(formats)) for one in given]
-        width = max((len(one.values) for one in given), default=0)
+        return cls.of_rows([tuple(getattr(one, n) for n in _FIELDS) for one in facts])
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Sequence[Any]]) -> Self:
+        """From the fields of facts, a row an image, in the order of :class:`Facts`. Raises
+        ValueError where they differ in their number, or in the number of values."""
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(_FIELDS)
+        widths, heights, names, phash, measured, frames, bands, levels, told = columns
+        formats = {name: code for code, name in enumerate(dict.fromkeys(names))}
+        width = max(map(len, measured), default=0)
         blank = (np.nan,) * width  # deep pixels before there is a window
-        values = [one.values or blank for one in given]
+        values = measured if all(measured) else [one or blank for one in measured]
+        tags = dict.fromkeys(name for one in told if one for name in one)
         return cls(
-            np.array([(one.width, one.height) for one in given], np.int32).reshape(-1, 2),
-            np.array([one.phash for one in given], np.uint64),
-            np.array(values, np.float32).reshape(len(given), width),
-            np.array(code, np.int16),
+            np.array([widths, heights], np.int32).T,
+            np.array(phash, np.uint64),
+            np.array(values, np.float32).reshape(len(rows), width),
+            np.array([formats[name] for name in names], np.int16),
             tuple(formats),
-            np.array([one.frames for one in given], np.int32),
-            np.array([min(one.bands, 32767) for one in given], np.int16),
-            {i: one.levels for i, one in enumerate(given) if one.levels is not None},
-            {
-                name: Column.of([one.tags.get(name) for one in given])
-                for name in dict.fromkeys(name for one in given for name in one.tags)
-            },
+            np.array(frames, np.int32),
+            np.minimum(bands, 32767).astype(np.int16),
+            {i: one for i, one in enumerate(levels) if one is not None},
+            {name: Column.of([one.get(name) for one in told]) for name in tags},
         )
 
     def __len__(self) -> int:
@@ -148,6 +156,41 @@ class FactColumns(Sequence[Facts]):
         """Of all columns, in memory; the levels of deep pixels are not among them."""
         columns = (self.sizes, self.phash, self.values, self.format, self.frames, self.bands)
         return sum(column.nbytes for column in columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of some of many images, in rising order of their indices (m,) there."""
+
+    at: IntArray
+    ids: Ids
+    facts: FactColumns
+
+    @classmethod
+    def of(cls, found: Sequence[tuple[int, str, Facts]]) -> "Known":
+        """Index, content id, facts."""
+        return cls(
+            np.array([index for index, _, _ in found], np.int64),
+            raw_ids([id_ for _, id_, _ in found]),
+            FactColumns.of(facts for _, _, facts in found),
+        )
+
+    def take(self, chosen: IntArray) -> "Known":
+        return Known(self.at[chosen], self.ids[chosen], self.facts.take(chosen))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Known"]) -> "Known":
+        """All of them, in rising order of their indices."""
+        if not parts:
+            return cls.of(())
+        whole = cls(
+            np.concatenate([part.at for part in parts]),
+            np.concatenate([part.ids for part in parts]),
+            joined([part.facts for part in parts]),
+        )
+        if (np.diff(whole.at) > 0).all():
+            return whole
+        return whole.take(np.argsort(whole.at, kind="stable"))
 
 
 def joined(parts: Sequence[FactColumns]) -> FactColumns:

@@ -49,6 +49,11 @@ class Located(Sequence[Locator]):
         """What people see, of these images."""
         return [at.name for at in self._part(start, stop)]
 
+    def columns(self, start: int, stop: int) -> "tuple[pa.StringArray, pa.StringArray] | None":
+        """The names of these images, without and with their folders, as people see them; None
+        where they are to be had one by one alone."""
+        return None
+
     def stamps(self, start: int, stop: int) -> list[Stamp | UnreadableImageError]:
         """Size and age of these images, or why they cannot be read."""
         return [_stamp(at) for at in self._part(start, stop)]
@@ -155,11 +160,22 @@ class Files(Located):
         """Of these files, whole."""
         codes = self.folder[start:stop].tolist()
         names = self._texts(start, stop)
-        heads = [folder if folder[-1:] in ("", "/") else f"{folder}/" for folder in self.folders]
+        heads = [_head(folder) for folder in self.folders]
         return [heads[code] + name for code, name in zip(codes, names, strict=True)]
 
     def names(self, start: int = 0, stop: int | None = None) -> list[str]:
         return [shown(path) for path in self.paths(start, stop)]
+
+    def columns(self, start: int, stop: int) -> "tuple[pa.StringArray, pa.StringArray] | None":
+        """None where one of them is not shown as it is."""
+        from pyarrow import compute
+
+        tails = arrow.printable(self.names_[start:stop])
+        heads = arrow.printable(arrow.raw([_head(f).encode(*_NAMES) for f in self.folders]))
+        if tails is None or heads is None:
+            return None
+        folders = heads.take(arrow.numbers(self.folder[start:stop]))
+        return tails, compute.binary_join_element_wise(folders, tails, "")
 
     def stamps(self, start: int, stop: int) -> list[Stamp | UnreadableImageError]:
         found: list[Stamp | UnreadableImageError] = []
@@ -177,6 +193,10 @@ class Files(Located):
     def _one(self, index: int) -> File:
         name = os.fsdecode(self.names_[index].as_py())
         return File(Path(self.folders[self.folder[index]], name))
+
+
+def _head(folder: str) -> str:
+    return folder if folder[-1:] in ("", "/") else f"{folder}/"
 
 
 def located(given: Iterable[Locator]) -> Located:

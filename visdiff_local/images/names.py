@@ -2,9 +2,12 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 _DIGITS = re.compile(r"([0-9]+)")
+_SHAPE = bytes(0 if c == 0 else 48 if 48 <= c < 58 else 120 for c in range(256))
+"""Bytes of UTF-8: NUL for NUL, 0 for a digit, x for any other."""
 
 
 def shown(path: Path | str) -> str:
@@ -23,6 +26,13 @@ def natural_key(path: Path | str) -> list[str | int]:
     for place in range(1, len(parts), 2):
         key += (int(parts[place]), parts[place], parts[place + 1])
     return key
+
+
+def of_one_shape(names: Sequence[str]) -> bool:
+    """Whether all have their digits at the same places, as a camera numbers its files: the order of
+    the texts is then the natural order."""
+    whole = "\0".join(names).encode("utf-8", "surrogatepass")
+    return len(set(whole.translate(_SHAPE).split(b"\0"))) <= 1
 
 
 def absolute(path: Path) -> Path:

@@ -11,15 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from visdiff_local.errors import InputError, UnreadableImageError
 from visdiff_local.images.decoders.decode import is_video, picture
 from visdiff_local.images.decoders.parts import content_id
 from visdiff_local.images.decoders.window import Chosen, choose
-from visdiff_local.images.facts import FactColumns, Facts, joined
-from visdiff_local.images.listing import Ids, Listing, ranks, raw_ids
+from visdiff_local.images.facts import FactColumns, Facts, Known
+from visdiff_local.images.listing import Listing, ranks
 from visdiff_local.images.located import Located
 from visdiff_local.images.sources.open import ImageSet
 from visdiff_local.system.threads import ahead
@@ -48,9 +47,9 @@ Measure = Callable[[Image.Image, bytes], Measured]
 class FileMemory(Protocol):
     """Remembers what was read; the store is one. ``version`` names the measuring function."""
 
-    def recall(
-        self, stamps: Sequence[Stamp], version: str
-    ) -> Mapping[Stamp, tuple[str, Facts]]: ...
+    def recall(self, stamps: Sequence[Stamp], version: str) -> Known:
+        """What is known, by index among the stamps."""
+        ...
 
     def remember(self, items: Sequence[tuple[Stamp, str, Facts]], version: str) -> None: ...
 
@@ -117,40 +116,6 @@ def read_sets(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of some images of a set, in rising order of their indices (m,) there."""
-
-    at: npt.NDArray[np.int64]
-    ids: Ids
-    facts: FactColumns
-
-    @classmethod
-    def of(cls, found: Sequence[tuple[int, str, Facts]]) -> "Known":
-        """Index, content id, facts."""
-        return cls(
-            np.array([index for index, _, _ in found], np.int64),
-            raw_ids([id_ for _, id_, _ in found]),
-            FactColumns.of(facts for _, _, facts in found),
-        )
-
-    def take(self, chosen: npt.NDArray[np.int64]) -> "Known":
-        return Known(self.at[chosen], self.ids[chosen], self.facts.take(chosen))
-
-
-def _together(parts: Sequence[Known]) -> Known:
-    if not parts:
-        return Known.of(())
-    whole = Known(
-        np.concatenate([part.at for part in parts]),
-        np.concatenate([part.ids for part in parts]),
-        joined([part.facts for part in parts]),
-    )
-    if (np.diff(whole.at) > 0).all():
-        return whole
-    return whole.take(np.argsort(whole.at, kind="stable"))
-
-
 def _assembled(
     source: ImageSet, known: Known, skipped: list[Skipped], chosen: Chosen | None, read: int
 ) -> ReadSet:
@@ -192,22 +157,22 @@ class _Reader:
         parts: list[Known] = []
         for start in range(0, len(at), _AT_ONCE):
             stamps = at.stamps(start, min(start + _AT_ONCE, len(at)))
-            stamped = {i: s for i, s in enumerate(stamps, start) if isinstance(s, Stamp)}
-            lost = [i for i in range(start, start + len(stamps)) if i not in stamped]
-            for index in lost:
-                error = stamps[index - start]
-                assert isinstance(error, UnreadableImageError)
-                skipped.append(Skipped(at[index].name, error.reason))
-            tell(len(lost))
-            recalled = self._recalled(list(stamped.values()), version)
-            found = [(i, *recalled[s]) for i, s in stamped.items() if s in recalled]
-            tell(len(found))
-            if found:
-                parts.append(Known.of(found))
-            if len(found) < len(stamped):
-                unread = {i: s for i, s in stamped.items() if s not in recalled}
+            there = [i for i, stamp in enumerate(stamps) if isinstance(stamp, Stamp)]
+            for index, error in enumerate(stamps, start):
+                if isinstance(error, UnreadableImageError):
+                    skipped.append(Skipped(at[index].name, error.reason))
+            tell(len(stamps) - len(there))
+            stamped = [cast(Stamp, stamps[i]) for i in there]
+            found = self._recalled(stamped, version)
+            tell(len(found.at))
+            place = np.array(there, np.int64) + start
+            if len(found.at):
+                parts.append(replace(found, at=place[found.at]))
+            if len(found.at) < len(stamped):
+                rest = np.setdiff1d(np.arange(len(stamped)), found.at)
+                unread = {int(place[i]): stamped[i] for i in rest.tolist()}
                 parts += self._read(at, unread, version, window, skipped, tell)
-        return _together(parts)
+        return Known.joined(parts)
 
     def seen_through(
         self, at: Located, known: Known, window: Window, version: str, skipped: list[Skipped]
@@ -220,11 +185,11 @@ class _Reader:
         seen = self.known(at.take(known.at[deep]), named, skipped, lambda _: None, window)
         seen = replace(seen, at=known.at[deep][seen.at])
         plain = known.take(np.setdiff1d(np.arange(len(known.at)), deep))
-        return _together([plain, seen])
+        return Known.joined([plain, seen])
 
-    def _recalled(self, stamps: Sequence[Stamp], version: str) -> Mapping[Stamp, tuple[str, Facts]]:
+    def _recalled(self, stamps: Sequence[Stamp], version: str) -> Known:
         if self.memory is None or self.verify:
-            return {}
+            return Known.of(())
         return self.memory.recall(stamps, version)
 
     def _read(

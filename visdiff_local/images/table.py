@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,10 +25,13 @@ class Made(Sequence[Any]):
     Args:
         rows: how many.
         part: the cells from the first row to before the second.
+        array: the same as Arrow has them, where no cell needs to be an object for it; None of
+            rows that want to be made one by one.
     """
 
     rows: int
     part: Callable[[int, int], Sequence[Any]]
+    array: "Callable[[int, int], pa.Array | None]" = lambda first, last: None
 
     def __len__(self) -> int:
         return self.rows

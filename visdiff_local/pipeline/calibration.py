@@ -12,7 +12,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 
 from visdiff_local.system import foreign
 
@@ -60,6 +59,8 @@ class Calibration:
         mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
         z = (values - mean) / scale
         k = z.shape[1]
+
+        from scipy.optimize import minimize  # half a second, which only a new judge pays
 
         def cost(at: Floats) -> float:
             chances = _chances(z @ at[:k], at[k], at[k] + np.exp(at[k + 1]))

@@ -1,12 +1,13 @@
 """The table of all images: what each is, what it was used for, and how each text scores on it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from visdiff_local.config import P_YES_RANKERS, RunConfig
+from visdiff_local.images import arrow
 from visdiff_local.images.listing import Listing, ids_of, named, ranks, taken
 from visdiff_local.images.table import ImageTable, Made, TextScores
 from visdiff_local.measure import ATTRIBUTES
@@ -19,6 +20,9 @@ from visdiff_local.pipeline.split import Fold
 from visdiff_local.pipeline.verdicts import Tested
 from visdiff_local.protocols import FloatArray
 from visdiff_local.types import ImageRef, Skipped
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Kind = Literal["cosine", "p_yes", "rank"]
 
@@ -62,13 +66,13 @@ def _facts(
 ) -> Mapping[str, Sequence[Any]]:
     images, n = sets.everything, len(sets.everything.refs)
     refs, kept = images.refs, images.design.kept
-    half, set_name = _halves(refs, folds), np.where(images.is_a, "a", "b").astype(object)
-    captions = _captions(refs, roles)
 
     def column(
-        cells: Callable[[int, int], Sequence[Any]] | None, rest: Sequence[Any] | None = None
+        cells: Callable[[int, int], Sequence[Any]] | None,
+        rest: Sequence[Any] | None = None,
+        whole: Callable[[int, int], "pa.Array | None"] = _nothing,
     ) -> Made:
-        """Of all images, then of what was left out."""
+        """Of all images, then of what was left out; ``whole``: of images alone, as Arrow has it."""
 
         def part(start: int, stop: int) -> list[Any]:
             first, last = min(start, n), min(stop, n)
@@ -76,30 +80,41 @@ def _facts(
             more = max(start, n) - n, max(stop, n) - n
             return [*own, *([None] * (more[1] - more[0]) if rest is None else rest[slice(*more)])]
 
-        return Made(n + len(out), part)
+        return Made(n + len(out), part, lambda i, j: whole(i, j) if j <= n else None)
 
     def grouped(labels: Column | None) -> Made:
-        return column(None if labels is None else _sliced(labels.of(images)))
+        if labels is None:
+            return column(None, None, lambda i, j: arrow.chosen(np.zeros(j - i, np.int64), (None,)))
+        return column(_sliced(labels.of(images)))
+
+    def coded(
+        codes: npt.NDArray[Any], among: Sequence[str | None], rest: Sequence[Any] | None = None
+    ) -> Made:
+        names = np.array(among, object)
+        return column(
+            lambda i, j: names[codes[i:j].astype(np.int64)].tolist(),
+            rest,
+            lambda i, j: arrow.chosen(codes[i:j], among),
+        )
 
     left = _left_out(config)
     paths = [skipped.path for _, skipped in out]
     return {
-        "id": column(lambda first, last: ids_of(refs, first, last)),
+        "id": column(lambda first, last: ids_of(refs, first, last), None, _ids(refs)),
         "name": column(
-            lambda i, j: [_tail(path) for path in named(refs, i, j)], list(map(_tail, paths))
+            lambda i, j: [_tail(path) for path in named(refs, i, j)],
+            list(map(_tail, paths)),
+            _names(refs, 0),
         ),
-        "path": column(lambda first, last: named(refs, first, last), paths),
-        "set": column(_sliced(set_name), [side for side, _ in out]),
-        "half": column(_sliced(half)),
+        "path": column(lambda first, last: named(refs, first, last), paths, _names(refs, 1)),
+        "set": coded(~images.is_a, ("a", "b"), [side for side, _ in out]),
+        "half": coded(_halves(refs, folds), (None, "explore", "validate", "both")),
         "cluster": grouped(sets.grouping.clusters),
         "stratum": grouped(sets.grouping.strata),
         "pair": grouped(sets.grouping.pairs),
-        "caption": column(captions),
-        "used": column(_sliced(kept), [False] * len(out)),
-        "reason": column(
-            lambda i, j: [None if used else left for used in kept[i:j].tolist()],
-            [skipped.reason for _, skipped in out],
-        ),
+        "caption": column(*_captions(refs, roles)),
+        "used": column(_sliced(kept), [False] * len(out), lambda i, j: arrow.truths(kept[i:j])),
+        "reason": coded(~kept, (None, left), [skipped.reason for _, skipped in out]),
     }
 
 
@@ -111,28 +126,53 @@ def _tail(path: str) -> str:
     return path.replace("\\", "/").rpartition("/")[2]
 
 
-def _captions(refs: Sequence[ImageRef], roles: RunModels) -> Callable[[int, int], Sequence[Any]]:
-    """What came with the images, else what this run has asked for."""
-    said = np.full(len(refs), None, object)
+def _nothing(first: int, last: int) -> "pa.Array | None":
+    return None
+
+
+def _ids(refs: Sequence[ImageRef]) -> Callable[[int, int], "pa.Array | None"]:
+    raw = refs.ids if isinstance(refs, Listing) else None
+    return _nothing if raw is None else lambda i, j: arrow.hexadecimal(raw[i:j])
+
+
+def _names(refs: Sequence[ImageRef], which: int) -> Callable[[int, int], "pa.Array | None"]:
+    """Without (0) or with (1) their folders."""
+    if not isinstance(refs, Listing):
+        return _nothing
+    at = refs.at
+
+    def part(first: int, last: int) -> "pa.Array | None":
+        columns = at.columns(first, last)
+        return None if columns is None else columns[which]
+
+    return part
+
+
+def _captions(
+    refs: Sequence[ImageRef], roles: RunModels
+) -> tuple[Callable[[int, int], Sequence[Any]], None, Callable[[int, int], "pa.Array | None"]]:
+    """What came with the images, else what this run has asked for; cells, and as Arrow has them."""
+    among = [None, *(str(text) for text in roles.captions.values())]
+    code = np.zeros(len(refs), np.int64)
     if roles.captions:
         asked, rank = ranks(tuple(roles.captions), refs)
-        texts = np.full(int(max(asked.max(), rank.max(initial=-1))) + 1, None, object)
-        texts[asked] = list(roles.captions.values())
-        said = texts[rank]
-    if isinstance(refs, Listing):
-        own = refs.captions
+        of = np.zeros(int(max(asked.max(), rank.max(initial=-1))) + 1, np.int64)
+        of[asked] = np.arange(1, len(among))
+        code = of[rank]
+    said, own = np.array(among, object), refs.captions if isinstance(refs, Listing) else None
 
-        def part(first: int, last: int) -> Sequence[str | None]:
-            asked_for = said[first:last].tolist()
-            if own is None:
-                return list(asked_for)
+    def part(first: int, last: int) -> Sequence[str | None]:
+        asked_for = said[code[first:last]].tolist()
+        if own is not None:
             told = own[first:last].to_pylist()
-            return [a or b for a, b in zip(told, asked_for, strict=True)]
+        elif isinstance(refs, Listing):
+            return list(asked_for)
+        else:
+            told = [ref.caption for ref in refs[first:last]]
+        return [a or b for a, b in zip(told, asked_for, strict=True)]
 
-        return part
-    return lambda first, last: [
-        ref.caption or other for ref, other in zip(refs[first:last], said[first:last], strict=True)
-    ]
+    plain = isinstance(refs, Listing) and own is None
+    return part, None, (lambda i, j: arrow.chosen(code[i:j], among)) if plain else _nothing
 
 
 def _left_out(config: RunConfig) -> str:
@@ -142,12 +182,11 @@ def _left_out(config: RunConfig) -> str:
     return "its stratum is in one set only"
 
 
-def _halves(refs: Sequence[ImageRef], folds: Sequence[Fold]) -> npt.NDArray[np.object_]:
-    """``explore`` proposed, ``validate`` tested, ``both`` did both; of the first fold."""
+def _halves(refs: Sequence[ImageRef], folds: Sequence[Fold]) -> npt.NDArray[np.int64]:
+    """1: proposed, 2: tested, 3: did both; of the first fold."""
     rank, *halves = ranks(refs, folds[0].explore.refs, folds[0].validate.refs)
     explore, validate = (np.isin(rank, half) for half in halves)
-    names = np.array([None, "explore", "validate", "both"], object)
-    return names[explore + 2 * validate]
+    return explore + 2 * validate.astype(np.int64)
 
 
 def _measured(sets: Sets, more: int) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from visdiff_local.errors import InputError
 from visdiff_local.images import arrow
-from visdiff_local.images.table import ImageTable, TextScores
+from visdiff_local.images.table import ImageTable, Made, TextScores
 from visdiff_local.protocols import FloatArray
 from visdiff_local.system import foreign
 from visdiff_local.system.files import replaced
@@ -73,7 +73,7 @@ def parts(table: ImageTable) -> "Iterator[pa.Table]":
     )
     for start in range(0, max(len(table.facts["id"]), 1), ROWS):
         part = [
-            _array(values[start : start + ROWS], field.type)
+            _array(values, start, field.type)
             for values, field in zip(columns.values(), schema, strict=True)
         ]
         yield pa.Table.from_arrays(part, schema=schema)
@@ -240,9 +240,15 @@ def _type(name: str, values: Any) -> "pa.DataType":
     return pa.bool_() if name == "used" else pa.string()
 
 
-def _array(values: Any, kind: "pa.DataType") -> "pa.Array":
+def _array(column: Any, start: int, kind: "pa.DataType") -> "pa.Array":
+    """Of :data:`ROWS` rows of the column."""
     import pyarrow as pa
 
+    if isinstance(column, Made):
+        made = column.array(start, min(start + ROWS, len(column)))
+        if made is not None:
+            return made
+    values = column[start : start + ROWS]
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":
         return arrow.numbers(values, nan_is_null=True)
     if kind == pa.bool_():

@@ -5,6 +5,7 @@ that can be used, the **units** whose labels mean nothing if nothing differs (im
 ids of pairs), and the **strata** within which alone images are compared.
 """
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -195,14 +196,15 @@ class Design:
         are shuffled and dealt one by one to the part that lacks images most.
         """
         sizes = np.bincount(self.unit)
-        kinds: dict[Hashable, list[int]] = {}
-        for unit, kind in enumerate(_signatures(self.unit, self.stratum * 2 + self.is_a)):
-            kinds.setdefault(kind, []).append(unit)
         chosen = np.zeros(len(sizes), np.bool_)
-        for units in kinds.values():
+        for units in _of_one_kind(self.unit, self.stratum * 2 + self.is_a):
             # ½ of an image on average decides which part gets the odd one.
             lack = share * sizes[units].sum() + (rng.random() - 0.5) * sizes[units].mean()
-            for unit in rng.permutation(units):
+            order = rng.permutation(units)
+            if len(units) > 1 and (sizes[units] == 1).all():  # dealt one by one, all at once
+                chosen[order[: max(0, math.floor(lack + 0.5))]] = True
+                continue
+            for unit in order:
                 take = sizes[unit] / 2 <= lack if len(units) > 1 else rng.random() < share
                 chosen[unit] = take
                 lack -= sizes[unit] if take else 0
@@ -219,6 +221,11 @@ class Design:
 
 def codes(column: Codes) -> IntArray:
     """Codes from 0 of hashable values (N,), in order of appearance; −1 for None and NaN."""
+    if isinstance(column, np.ndarray) and column.dtype.kind in "iu":
+        _, first, of = np.unique(column, return_index=True, return_inverse=True)
+        rank = np.empty(len(first), np.int64)
+        rank[np.argsort(first)] = np.arange(len(first))
+        return rank[of]
     seen: dict[Hashable, int] = {}
     values = column.tolist() if isinstance(column, np.ndarray) else column
     return np.array(
@@ -259,10 +266,18 @@ def blocks_of(unit: IntArray, stratum: IntArray) -> IntArray:
     return codes(_signatures(unit, stratum))
 
 
-def _signatures(unit: IntArray, kind: IntArray) -> list[Hashable]:
+def _of_one_kind(unit: IntArray, kind: IntArray) -> list[IntArray]:
+    """The units (rising) of each kind, the kinds in order of appearance."""
+    kinds = codes(_signatures(unit, kind))
+    order = np.argsort(kinds, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(kinds[order])) + 1)
+
+
+def _signatures(unit: IntArray, kind: IntArray) -> Codes:
     """For each unit in turn the kinds of its images, as a value that can be compared."""
     pairs = np.unique(np.stack([unit, kind]), axis=1)
     cuts = np.searchsorted(pairs[0], np.arange(1, int(unit.max()) + 1))
     if len(cuts) + 1 == pairs.shape[1]:
-        return list(pairs[1].tolist())
+        plain: IntArray = pairs[1]
+        return plain
     return [tuple(part.tolist()) for part in np.split(pairs[1], cuts)]

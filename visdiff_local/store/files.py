@@ -11,7 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple
 from typing import Any
 
-from visdiff_local.images import Facts, Levels, Stamp, shown
+import numpy as np
+
+from visdiff_local.images import FactColumns, Facts, Levels, Stamp, shown
+from visdiff_local.images.facts import Known
+from visdiff_local.images.listing import ID_BYTES
 from visdiff_local.store.database import DAY, Database
 from visdiff_local.types import Window
 
@@ -26,6 +30,9 @@ CREATE TABLE IF NOT EXISTS facts (
 ) WITHOUT ROWID;
 """
 
+_LEVELS = 7
+"""Their place among the fields of facts."""
+
 
 class Files:
     """The tables of files and facts."""
@@ -34,39 +41,48 @@ class Files:
         self._database = database
         self._report = report
 
-    def recall(self, stamps: Sequence[Stamp], version: str) -> dict[Stamp, tuple[str, Facts]]:
-        """Content id and facts of the files that are known and unchanged.
+    def recall(self, stamps: Sequence[Stamp], version: str) -> Known:
+        """Content ids and facts of the files that are known and unchanged, by index among the
+        stamps. No object an image is made but what SQLite and JSON make themselves.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        wanted = {os.fsencode(stamp.path): stamp for stamp in stamps}
+        paths = _encoded([stamp.path for stamp in stamps])
+        wanted = dict(zip(paths, stamps, strict=True))
         query = (
             "SELECT path, size, mtime_ns, files.id, files.checksum, facts, facts.checksum, used "
             "FROM files JOIN facts ON facts.id = files.id AND facts.version = ? WHERE path IN"
         )
         now, marked = int(time.time()), _version(version)
-        sound_ones: list[tuple[Stamp, bytes, bytes]] = []
+        place: dict[bytes, int] = {}
+        ids: list[bytes] = []
+        known: list[bytes] = []
         stale: list[tuple[int, bytes]] = []
         for path, size, mtime_ns, id_, file_sum, facts, facts_sum, used in self._database.rows_in(
             query, list(wanted), (marked,)
         ):
-            stamp = wanted[path]
-            if (stamp.size, stamp.mtime_ns) != (size, mtime_ns):
+            _, own_size, own_mtime_ns = wanted[path]
+            if own_size != size or own_mtime_ns != mtime_ns:
                 continue
             sound = _checksum(path, size, mtime_ns, id_) == file_sum
             if not sound or _checksum(id_, marked, facts) != facts_sum:
                 self._report(f"a damaged row was found in {self._database.path}; file read again")
                 continue
-            sound_ones.append((stamp, id_, facts))
+            place[path] = len(ids)
+            ids.append(id_)
+            known.append(facts)
             if used < now - DAY:
                 stale.append((now, path))
         self._database.write(("UPDATE files SET used = ? WHERE path = ?", stale))
-        known = json.loads(b"[%s]" % b",".join(facts for _, _, facts in sound_ones))
-        return {
-            stamp: (id_.hex(), _facts(fields))
-            for (stamp, id_, _), fields in zip(sound_ones, known, strict=True)
-        }
+        row = np.array([place.get(path, -1) for path in paths], np.int64)
+        if len(wanted) < len(paths):  # listed more than once, and maybe written in between
+            same = [wanted[path] == stamp for path, stamp in zip(paths, stamps, strict=True)]
+            row[~np.array(same)] = -1
+        at = np.flatnonzero(row >= 0)
+        every = np.frombuffer(b"".join(ids), dtype=f"V{ID_BYTES}")
+        facts_of = FactColumns.of_rows(_fields(b"[%s]" % b",".join(known)))
+        return Known(at, every[row[at]], facts_of.take(row[at]))
 
     def remember(self, items: Sequence[tuple[Stamp, str, Facts]], version: str) -> None:
         """Stores what was read, in one transaction.
@@ -77,7 +93,7 @@ class Files:
         now, marked = int(time.time()), _version(version)
         files, facts = [], []
         for stamp, id_, known in items:
-            path, raw, encoded = os.fsencode(stamp.path), bytes.fromhex(id_), _encoded(known)
+            path, raw, encoded = os.fsencode(stamp.path), bytes.fromhex(id_), _as_json(known)
             proof = _checksum(path, stamp.size, stamp.mtime_ns, raw)
             files.append((path, stamp.size, stamp.mtime_ns, raw, proof, now))
             facts.append((raw, marked, encoded, _checksum(raw, marked, encoded)))
@@ -124,7 +140,12 @@ def _checksum(*parts: object) -> bytes:
     return hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
 
 
-def _encoded(facts: Facts) -> bytes:
+def _encoded(paths: Sequence[str]) -> list[bytes]:
+    """As ``os.fsencode`` has them, all at once: no path holds a NUL."""
+    return os.fsencode("\0".join(paths)).split(b"\0") if paths else []
+
+
+def _as_json(facts: Facts) -> bytes:
     spread = None if facts.levels is None else list(astuple(facts.levels))
     fields = [
         *(facts.width, facts.height, facts.format, facts.phash, facts.values),
@@ -133,24 +154,23 @@ def _encoded(facts: Facts) -> bytes:
     return json.dumps(fields, separators=(",", ":")).encode("ascii")  # floats round-trip, NaN too
 
 
-def _decoded(raw: bytes) -> Facts:
-    return _facts(json.loads(raw))
-
-
-def _facts(fields: Sequence[Any]) -> Facts:
-    width, height, format_name, phash, values, frames, bands, spread, tags = fields
-    levels = None
-    if spread is not None:
-        kind, low, high, own, bits = spread
-        levels = Levels(kind, low, high, None if own is None else Window(*own), bits)
-    return Facts(width, height, format_name, phash, tuple(values), frames, bands, levels, tags)
+def _fields(raw: bytes) -> list[list[Any]]:
+    """Of a JSON list of facts, the fields of each in the order of :class:`Facts`."""
+    rows: list[list[Any]] = json.loads(raw)
+    for row in rows:
+        if row[_LEVELS] is not None:
+            kind, low, high, own, bits = row[_LEVELS]
+            row[_LEVELS] = Levels(kind, low, high, None if own is None else Window(*own), bits)
+    return rows
 
 
 def facts_as_text(facts: Facts) -> str:
     """JSON, as the store keeps it."""
-    return _encoded(facts).decode("ascii")
+    return _as_json(facts).decode("ascii")
 
 
 def facts_of_text(text: str) -> Facts:
     """The facts again; raises ValueError or TypeError where they are none."""
-    return _decoded(text.encode())
+    (row,) = _fields(b"[%s]" % text.encode())
+    width, height, format_name, phash, values, frames, bands, levels, tags = row
+    return Facts(width, height, format_name, phash, tuple(values), frames, bands, levels, tags)

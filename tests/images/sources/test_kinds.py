@@ -8,11 +8,15 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from pyarrow import ipc, parquet
 
 from tests.support.sources import COUNT, GROUPS, NAMES, PNGS, ids, shards, written
 from visdiff_local.images import ImageSet, Options, decode, read_sets
+from visdiff_local.images.names import natural_key, of_one_shape
+from visdiff_local.images.sources import expand
 from visdiff_local.measure import measure
 
 
@@ -160,3 +164,23 @@ def test_boxes_are_images_of_their_own(folder: Path) -> None:
     assert decode(right).tobytes() == whole.crop((20, 0, 40, 30)).tobytes()
     clusters = found.images.covariates.labels("image")
     assert clusters[left.id] == clusters[right.id] == "a_0.png"
+
+
+@given(st.lists(st.text("019ab.\u00e9\udcff", min_size=1), max_size=6))
+def test_names_of_one_shape_are_in_natural_order_as_texts(names: list[str]) -> None:
+    if of_one_shape(names):
+        assert sorted(names) == sorted(names, key=natural_key)
+
+
+def test_cameras_number_their_files_in_one_shape() -> None:
+    assert of_one_shape([f"x/IMG_{n:04}.JPG" for n in range(12)])
+    assert not of_one_shape(["img2.png", "img10.png"])
+    assert not of_one_shape(["a1.png", "1a.png"])
+
+
+@pytest.mark.parametrize("options", [Options(), Options(frames="all"), Options(bands=(1, 2, 3))])
+def test_files_that_are_looked_into_are_known_by_their_suffix(options: Options) -> None:
+    look = expand._by_suffix(options)
+    names = ["a", "a.", "x.JPG", "x.tif", "x.nii.gz", "x.gz", "x.MP4", "x.dcm", "y.nii", "z.gif"]
+    for name in (*names, *names):
+        assert look(name) == expand._needs_look(name, "", options)

@@ -1,8 +1,8 @@
 """Files that are many images: videos by the second, pages, slices; and DICOM files' columns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from visdiff_local.system.threads import ahead
 from visdiff_local.types import Locator, Skipped
 
 VIDEO, FILE = "video", "file"
+_SUFFIXES = 1024
+"""Of which the answer is kept."""
 MOST_FRAMES = 100_000
 """Of one video; a longer one wants a larger ``--every``."""
 _PAGED = (
@@ -65,8 +67,8 @@ class Expanded:
 def expanded(places: Located, options: Options) -> Expanded:
     """Each image once, with columns of its own; what could not be opened; the cluster column."""
     if isinstance(places, Files):
-        names = enumerate(places.file_names())
-        quick = [places[row] for row, name in names if _needs_look(name, "", options)]
+        look = _by_suffix(options)
+        quick = [places[row] for row, name in enumerate(places.file_names()) if look(name)]
     else:
         quick = [at for at in places if _needs_look(at.name, at.part, options)]
     if not quick:
@@ -116,6 +118,19 @@ def _needs_look(name: str, part: str, options: Options) -> bool:
     paged = options.frames == "all" and _ends(name, _PAGED)
     banded = bool(options.bands) and _ends(name, _BANDED)
     return _ends(name, _LOOKED_INTO) or "." not in name.rpartition("/")[2] or paged or banded
+
+
+def _by_suffix(options: Options) -> Callable[[str], bool]:
+    """As :func:`_needs_look` of files: of millions there are a few suffixes, each asked once."""
+    of = lru_cache(_SUFFIXES)(lambda suffix: _needs_look(f"_.{suffix}", "", options))
+
+    def look(name: str) -> bool:
+        _, dot, suffix = name.rpartition(".")
+        if not dot or suffix.lower() == "gz":  # ``.nii.gz`` has two
+            return _needs_look(name, "", options)
+        return of(suffix)
+
+    return look
 
 
 def _images(at: Locator, options: Options) -> list[tuple[Locator, dict[str, Cell]]] | Skipped:

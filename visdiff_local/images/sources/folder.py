@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -11,7 +12,7 @@ from visdiff_local.images import compressed
 from visdiff_local.images.covariates import FOLDER, Column
 from visdiff_local.images.decoders.video import SUFFIXES as VIDEOS
 from visdiff_local.images.located import Files
-from visdiff_local.images.names import absolute, natural_key, shown
+from visdiff_local.images.names import absolute, natural_key, of_one_shape, shown
 from visdiff_local.images.sources.base import Columns, Source
 from visdiff_local.system import run_folders
 from visdiff_local.types import Skipped
@@ -44,8 +45,7 @@ class Found:
     """The first file that may hold a data set: an archive, a Parquet file."""
 
     def add(self, folder: str, name: str) -> None:
-        is_image = looks_like_image(folder, name)
-        if not is_image:
+        if not looks_like_image(folder, name):
             self.ignored += 1
             if self.stored is None and name.lower().endswith(_STORED):
                 self.stored = Path(folder, name)
@@ -56,7 +56,12 @@ class Found:
 
     def sorted(self) -> Self:
         """In natural order (2 before 10)."""
-        self.images.sort(key=lambda one: natural_key(f"{one[0]}/{one[1]}"))
+        paths = [f"{folder}/{name}" for folder, name in self.images]
+        if of_one_shape(paths):
+            order = sorted(range(len(paths)), key=paths.__getitem__)
+        else:
+            order = sorted(range(len(paths)), key=list(map(natural_key, paths)).__getitem__)
+        self.images = [self.images[place] for place in order]
         return self
 
 
@@ -64,15 +69,18 @@ def looks_like_image(folder: str, name: str) -> bool:
     """By the suffix; a file without one is looked into, for DICOM has none."""
     stem, _, suffix = name.rpartition(".")
     if stem and suffix:
-        return f".{suffix.lower()}" in IMAGES and (
-            suffix.lower() != "gz" or name.lower().endswith(".nii.gz")
-        )
+        return _is_suffix(suffix) and (suffix.lower() != "gz" or stem.lower().endswith(".nii"))
     path = Path(folder, name)
     try:
         with path.open("rb") as stream:
             return path.is_file() and stream.read(_DICOM_AT + 4)[_DICOM_AT:] == _DICOM
     except OSError:
         return False
+
+
+@lru_cache(1024)
+def _is_suffix(suffix: str) -> bool:
+    return f".{suffix.lower()}" in IMAGES
 
 
 def why_left_out(parts: Sequence[str]) -> str:
@@ -139,7 +147,7 @@ def _walk(folder: Path, found: Found) -> Iterator[tuple[str, str]]:
                 continue
             seen.add((facts.st_dev, facts.st_ino))
             with os.scandir(root) as listing:
-                entries = sorted((one.name, _is_folder(one)) for one in listing)
+                entries = sorted([(one.name, _is_folder(one)) for one in listing])
         except OSError as error:  # a ring of links, or a path longer than the system takes
             refuse(error)
             continue

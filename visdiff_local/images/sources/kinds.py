@@ -14,6 +14,7 @@ from visdiff_local.images.sources import folder as folders
 from visdiff_local.images.sources import table as tables
 from visdiff_local.images.sources.base import Columns, Options, Source
 
+_CARDS = (".md", ".json", ".txt")
 _METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 
 
@@ -99,13 +100,15 @@ def _image_folder(folder: Path, options: Options) -> Source:
 
 def _only(folder: Path, fits: Callable[[Path], bool]) -> list[Path]:
     """The files right in a folder where they are all of one kind; dataset cards do not count."""
-    files = [
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith(".") and path.suffix.lower() not in (".md", ".json", ".txt")
-    ]
-    if not files or any(not fits(path) or path.is_dir() for path in files):
-        return []
+    files = []
+    with os.scandir(folder) as entries:  # not iterdir, which makes an object of each of a million
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower().endswith(_CARDS):
+                continue
+            path = Path(folder, entry.name)
+            if not fits(path) or path.is_dir():
+                return []
+            files.append(path)
     return sorted(files, key=natural_key)
 
 
