@@ -139,6 +139,15 @@ def test_every_ranker_but_a_cascade_serves(tmp_path: Path, ranker: str) -> None:
     assert confirmed(content) == {"a red square": "camera 2"}
 
 
+def test_a_sample_to_rank_is_refused_and_a_sample_to_read_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = cameras(tmp_path)
+    assert refused(rows, "--by", "camera", "--rank-sample", "5") == 2
+    assert "--max-images N draws" in capsys.readouterr().err
+    assert compare(rows, "--by", "camera", "--max-images", "40")["images"] == 40
+
+
 def test_a_cascade_is_refused_for_many_sets(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -54,12 +54,18 @@ def compare(
 
     Raises:
         InputError: a column is missing, or nothing can be compared.
-        UsageError: a ranker that looks at the sets, which are many here.
+        UsageError: a ranker that looks at the sets, which are many here; a sample to rank.
     """
     if ">" in config.ranker:
         raise UsageError(
             "--ranker: a cascade chooses texts by two sets, and here there are many; "
             "choose clip, vqa, caption-qa or an ensemble of them"
+        )
+    if config.rank_sample is not None:
+        raise UsageError(
+            f"--rank-sample {config.rank_sample}: of two sets alone; a comparison of many tests on "
+            "every image of the validate half. --max-images N draws from each table or folder "
+            "before it is read"
         )
     roles = RunModels(models, store, progress)
     rng = np.random.default_rng(config.seed)
