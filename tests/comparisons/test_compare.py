@@ -1,5 +1,6 @@
 """Many sets end to end: what is planted in a part is found there, and nowhere else."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.support.colours import Colours
 from tests.support.compared import cameras, colour_models, compare, confirmed, refused, table
+from visdiff_local.cli.main import main
 
 
 @pytest.fixture(autouse=True)
@@ -131,6 +133,24 @@ def test_a_band_counts_a_cluster_as_one_witness_and_says_so(tmp_path: Path) -> N
         widths.append(sum(high - low for low, high in bands.values()))
     assert widths[1] > 2 * widths[0]
     assert "(each <bdi>day</bdi> one witness)" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_very_many_groups_are_said_to_be_many_before_the_work_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("visdiff_local.comparisons.remarks.MANY", 2)
+    source = cameras(tmp_path)
+    given = ["--profile", "colours", "--models-file", str(tmp_path / "models.toml")]
+    given += ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
+    assert main(["compare", str(source), "--by", "camera", *given]) == 0
+    said = capsys.readouterr().err
+    assert said.index("warning: 3 parts, half of them with at most ") < said.index("caption")
+    (kept,) = [
+        w
+        for w in json.loads((tmp_path / "out" / "comparison.json").read_text())["warnings"]
+        if "parts" in w
+    ]
+    assert "a coarser column does better" in kept
 
 
 @pytest.mark.parametrize("ranker", ["vqa", "caption-qa", "clip+vqa"])

@@ -8,11 +8,25 @@ from visdiff_local.types.comparison import Text
 
 NAMED = 5
 """Groups that a sentence names; the others are counted."""
+MANY = 100
+"""Parts, beyond which they are said to be many before the work begins."""
+
+
+def many(plan: Plan) -> Iterator[str]:
+    """What is to be known before the work begins, and not after it."""
+    if len(plan.parts) > MANY:
+        sizes = sorted(int(part.a.sum()) for part in plan.parts)
+        yield (
+            f"{len(plan.parts)} parts, half of them with at most {sizes[len(sizes) // 2]} images: "
+            "each has texts proposed for it and tested in it, which takes long, and q counts them "
+            "all, so that only large differences are found; a coarser column does better"
+        )
 
 
 def remarks(
     found: Sequence[Text], outside: float | None, plan: Plan, asked: Asked
 ) -> Iterator[str]:
+    yield from many(plan)
     if not found:
         yield (
             "nothing was proposed: try --proposer caption,keyword, more --rounds, or name your "

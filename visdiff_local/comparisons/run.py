@@ -18,9 +18,9 @@ from visdiff_local.comparisons.describe import described, summary
 from visdiff_local.comparisons.image_table import image_table
 from visdiff_local.comparisons.plan import Asked, Plan, make
 from visdiff_local.comparisons.pooling import pooled
-from visdiff_local.comparisons.remarks import remarks
-from visdiff_local.comparisons.table import BoolArray, Table
-from visdiff_local.comparisons.testing import along_order, in_part, with_q
+from visdiff_local.comparisons.remarks import many, remarks
+from visdiff_local.comparisons.table import BoolArray, Labels, Table
+from visdiff_local.comparisons.testing import Tested, along_order, in_part, with_q
 from visdiff_local.config import RunConfig
 from visdiff_local.errors import UsageError
 from visdiff_local.images import ImageSet
@@ -73,6 +73,8 @@ def compare(
     # Read, plan, split: once for all parts.
     table = tables.read(sides, config, roles)
     plan = make(table, asked, config.within)
+    for warning in many(plan):
+        roles.progress.say(f"warning: {warning}")
     clusters = table.clusters(config)
     explore = tables.explored(table, clusters, plan.kinds, config, rng)
 
@@ -83,7 +85,7 @@ def compare(
 
     # Test every text in every part (along an order: trends and changes), and conclude over all.
     if plan.order is None:
-        tests = [in_part(p, scores, table, clusters, explore, config, rng) for p in plan.parts]
+        tests = _in_parts(scores, table, plan, clusters, explore, config, roles, rng)
     else:
         tests = [along_order(plan, scores, clusters, explore, config, rng)]
     changes = change_points.along(plan, scores, clusters, explore, config, rng)
@@ -121,6 +123,24 @@ def compare(
         models=info.models,
         versions=info.versions,
     )
+
+
+def _in_parts(
+    scores: FloatArray,
+    table: Table,
+    plan: Plan,
+    clusters: Labels,
+    explore: BoolArray,
+    config: RunConfig,
+    roles: RunModels,
+    rng: np.random.Generator,
+) -> list[Tested]:
+    tests = []
+    with roles.stage("test", len(plan.parts)):
+        for part in plan.parts:
+            tests.append(in_part(part, scores, table, clusters, explore, config, rng))
+            roles.progress.advance(1)
+    return tests
 
 
 def _scores(
