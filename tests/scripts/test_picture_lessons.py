@@ -49,35 +49,44 @@ def test_what_a_lesson_says_is_true_of_all_of_a_and_of_none_of_b(singles: Single
     assert {"kind", "setting", "colour", "weather", "facing"} <= names
 
 
-def test_several_pictures_are_told_apart_by_what_they_show(singles: Singles) -> None:
+def test_two_pictures_are_told_apart_by_what_they_show(singles: Singles) -> None:
     rng, codes = np.random.default_rng(3), singles.pool.codes
-    truths = image_lessons.truths_of(singles.pool)
-    for count in (1, 2, 3):
-        for _ in range(40):
-            lesson = image_lessons.shown(singles, truths, count, rng)
-            assert len(lesson.a) == len(lesson.b) == count
-            for words, own, other in (
-                (lesson.words, lesson.a, lesson.b),
-                (lesson.words_b, lesson.b, lesson.a),
-            ):
-                phrases = [text.strip() for text in words.split("\n")]
-                assert len(phrases) <= image_lessons.MOST_SAID
-                for phrase in phrases:
-                    told = understand(phrase) or frozenset()
-                    assert told or phrase == "nothing", phrase
-                    if told:
-                        gap = (
-                            all_true(told, codes[own]).mean() - all_true(told, codes[other]).mean()
-                        )
-                        assert gap >= image_lessons.LEAST_GAP, phrase
+    pairs, said = image_lessons.Pairs(singles, questions=4), set()
+    for _ in range(60):
+        rows = pairs.rows(rng)
+        for own, other in (rows, rows[::-1]):
+            phrases = pairs.differences(own, other)
+            assert len(phrases) <= image_lessons.MOST_SAID
+            for phrase in phrases:
+                told = understand(phrase)
+                assert told, phrase
+                assert all_true(told, codes[[own]])[0], phrase
+                assert not all_true(told, codes[[other]])[0], phrase
+            said.update(phrases)
+    assert len(said) > 20
 
 
 def test_alike_pictures_differ_in_nothing(singles: Singles) -> None:
-    rows = np.arange(3)
-    assert (
-        image_lessons.differences(singles.pool, image_lessons.truths_of(singles.pool), rows, rows)
-        == []
-    )
+    pairs = image_lessons.Pairs(singles, questions=0)
+    assert pairs.differences(3, 3) == []
+    asked = dict(pairs.branches((3, 3), np.random.default_rng(0)))
+    assert asked["describe image 1 but not image 2."] == "nothing"
+    assert asked["describe image 1."] == asked["describe image 2."]
+
+
+def test_questions_about_one_of_two_pictures_have_true_answers(singles: Singles) -> None:
+    rng, pairs = np.random.default_rng(8), image_lessons.Pairs(singles, questions=6)
+    answers = []
+    for _ in range(30):
+        rows = pairs.rows(rng)
+        for asked, answer in pairs.branches(rows, rng)[4:]:
+            place, text = asked.removeprefix("does image ")[:-1].split(" contain ", 1)
+            told = understand(text)
+            assert told, text
+            codes = singles.pool.codes[[rows[int(place) - 1]]]
+            assert answer == ("yes" if all_true(told, codes)[0] else "no"), asked
+            answers.append(answer)
+    assert 0.2 < answers.count("yes") / len(answers) < 0.9
 
 
 def test_the_prompt_is_what_the_bundled_model_is_asked() -> None:
@@ -85,14 +94,15 @@ def test_the_prompt_is_what_the_bundled_model_is_asked() -> None:
     from transformers import LlavaProcessor
 
     processor = LlavaProcessor.from_pretrained(BUNDLED / "nano-llava", local_files_only=True)
-    asked = prompts.render("image_propose_multi", "nano-llava", n=10, goal="", n_a=2, n_b=2, rows=1)
-    content = [*[{"type": "image"}] * 4, {"type": "text", "text": asked}]
+    asked = prompts.render("image_propose_multi", "nano-llava", n=10, goal="", n_a=1, n_b=1, rows=1)
+    content = [*[{"type": "image"}] * 2, {"type": "text", "text": asked}]
     text = processor.apply_chat_template(
         [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
     )
-    pictures = [np.zeros((96, 96, 3), np.uint8)] * 4
+    pictures = [np.zeros((96, 96, 3), np.uint8)] * 2
     made = processor(images=pictures, text=[text], return_tensors="pt").input_ids[0].tolist()
-    assert image_lessons.Prompts(processor.tokenizer).prompt(2, 2) == made
+    assert image_lessons.Prompts(processor.tokenizer).prompt(asked) == made
+    assert asked == image_lessons.ASKED.format(one=1, other=2)
 
 
 def test_drawn_pairs_come_from_training_combinations(tmp_path: Path) -> None:

@@ -1,36 +1,39 @@
-"""What nano-llava is taught of several pictures: what the first half shows more often.
+"""What nano-llava is taught of two pictures: what the first one shows and the other does not.
 
-The answer lists the values that the first half shows more often, largest gap first. It goes by the
-pictures shown, not by what the sets were drawn for: nothing else can be seen in them. Of the same
-pictures the other half is asked for too, which costs few tokens more and makes it look at both.
+A small model that is asked this alone answers with likely phrases and never looks: what to look for
+is far from what it can do. So the same two pictures are also described one by one, and asked about
+one by one, which it can do of a single picture; that teaches it which is which. The pictures are
+read once for all of these.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from scripts.nano.vision.differences import Lesson, Rows, Singles
-from scripts.nano.vision.llava_lessons import PATCHES, branch_mask
+from scripts.nano.vision.differences import Singles
+from scripts.nano.vision.llava_lessons import ANSWER_WEIGHT, PATCHES, branch_mask
 from scripts.nano.vision.loop import DEVICE
 from scripts.nano.vision.pool import Pool
-from scripts.nano.vision.truths import Bools, true_of
-from visdiff_local.bench.scenes.language.language import conjunction, phrase
+from scripts.nano.vision.truths import Bools, all_true, random_assertions, say, true_of
+from visdiff_local.bench.scenes.language.language import caption, conjunction, phrase
 from visdiff_local.bench.scenes.language.vocabulary import SAYABLE
 from visdiff_local.bench.scenes.world import DEFAULTS
 
-ASKED = "what do the first {n_a} images show more often than the other {n_b}?"
-ASKED_BACK = "what do the other {n_b} images show more often than the first {n_a}?"
+ASKED = "describe image {one} but not image {other}."
+DESCRIBE, CONTAINS = "describe image {one}.", "does image {one} contain {text}?"
+HEAD, TAIL = "USER: <image>\n<image>\n", " ASSISTANT:"
 MOST_SAID = 6
-LEAST_GAP = 0.6
+NOTHING = "nothing"
+STRANGERS = 0.3
+"""Share of lessons whose two pictures were not chosen to be alike."""
 _NAMES = (
     "kind", "setting", "accessory", "count", "rendering", "relation", "time", "weather",
     "pattern", "colour", "facing", "size",
 )  # fmt: skip
-"""In which order values of equal gap are said."""
-
-
+"""In which order they are said."""
 _TOLD = tuple(
     (name, value)
     for name in _NAMES
@@ -39,36 +42,70 @@ _TOLD = tuple(
 )
 """What can be said. A default is hardly a find, but for those that one can see."""
 
+Branch = tuple[str, str]
+"""What is asked, and the answer."""
+
 
 def truths_of(pool: Pool) -> Bools:
     """Which of all that can be said is true of which pictures: bool (pictures, sayings)."""
     return np.stack([true_of(one, pool.codes) for one in _TOLD], axis=1)
 
 
-def differences(pool: Pool, truths: Bools, a: Rows, b: Rows) -> list[str]:
-    """What is said of these pictures: canonical phrases, at most :data:`MOST_SAID`."""
-    gaps = truths[a].mean(axis=0) - truths[b].mean(axis=0)
-    largest = np.argsort(-gaps, kind="stable")[:MOST_SAID]
-    return [_said(pool, a, *_TOLD[one]) for one in largest if gaps[one] >= LEAST_GAP]
+class Pairs:
+    """Two pictures of the pool, alike but for what differs or just any, and what is asked of
+    them."""
 
+    def __init__(self, singles: Singles, questions: int) -> None:
+        self.singles, self.pool, self.questions = singles, singles.pool, questions
+        self.truths = truths_of(singles.pool)
 
-def _said(pool: Pool, a: Rows, name: str, value: str) -> str:
-    if name == "relation":
-        landmarks = {pool.scene(int(row)).landmark for row in a} - {"none"}
-        if len(landmarks) == 1:
-            return conjunction([("relation", value), ("landmark", landmarks.pop())])
-    return phrase(name, value)
+    def rows(self, rng: np.random.Generator) -> tuple[int, int]:
+        if rng.random() < STRANGERS:
+            first, second = rng.choice(self.singles.count, 2, replace=False)
+        else:
+            lesson = self.singles.lesson(rng)
+            first, second = lesson.a[0], lesson.b[0]
+        return int(first), int(second)
 
+    def differences(self, own: int, other: int) -> list[str]:
+        """Canonical phrases, at most :data:`MOST_SAID`, of what only one of two pictures shows."""
+        only = np.flatnonzero(self.truths[own] & ~self.truths[other])[:MOST_SAID]
+        return [self._said(own, *_TOLD[one]) for one in only]
 
-def shown(singles: Singles, truths: Bools, count: int, rng: np.random.Generator) -> Lesson:
-    """``count`` pictures a side, alike but for what differs, and the answers."""
-    lesson = singles.lesson(rng)
-    a, b = lesson.a[:count], lesson.b[:count]
-    said, back = (
-        "\n ".join(differences(singles.pool, truths, *sides)) or "nothing"
-        for sides in ((a, b), (b, a))
-    )
-    return Lesson(a, b, said, back)
+    def _said(self, row: int, name: str, value: str) -> str:
+        if name == "relation":
+            return conjunction([("relation", value), ("landmark", self.pool.scene(row).landmark)])
+        return phrase(name, value)
+
+    def branches(self, rows: tuple[int, int], rng: np.random.Generator) -> list[Branch]:
+        """Both directions, both descriptions, and yes/no questions about either."""
+        places = ((1, 2), (2, 1))
+        of = dict(enumerate(rows, start=1))
+        asked = [
+            (
+                ASKED.format(one=one, other=other),
+                "\n ".join(self.differences(of[one], of[other])) or NOTHING,
+            )
+            for one, other in places
+        ]
+        asked += [
+            (DESCRIBE.format(one=one), caption(self.pool.scene(of[one]), style="short"))
+            for one, _ in places
+        ]
+        return asked + list(self._questions(of, rng))
+
+    def _questions(self, of: dict[int, int], rng: np.random.Generator) -> Iterator[Branch]:
+        """Whether one of the pictures shows what one of them shows: half of it is in the other."""
+        for _ in range(self.questions):
+            one, source = rng.integers(1, 3, size=2)
+            codes = self.pool.codes[of[int(source)]]
+            told = random_assertions(rng, codes)
+            for _ in range(20):
+                if all_true(told, codes[None])[0]:
+                    break
+                told = random_assertions(rng, codes)
+            true = bool(all_true(told, self.pool.codes[of[int(one)]][None])[0])
+            yield CONTAINS.format(one=one, text=say(told, rng)), "yes" if true else "no"
 
 
 class Prompts:
@@ -77,37 +114,36 @@ class Prompts:
     def __init__(self, tokenizer) -> None:
         self.tokenizer = tokenizer
         self.image = tokenizer.convert_tokens_to_ids("<image>")
+        self.head = self._ids(HEAD)
+        self._cut = len(tokenizer(HEAD)["input_ids"])
+        self.yes_no = torch.tensor([self.answer(word)[0] for word in ("yes", "no")], device=DEVICE)
 
-    def prompt(self, n_a: int, n_b: int, asked: str = ASKED) -> list[int]:
-        """As the folder's chat template and its processor make it."""
-        pictures = "<image>\n" * (n_a + n_b)
-        text = f"USER: {pictures}{asked.format(n_a=n_a, n_b=n_b)} ASSISTANT:"
+    def _ids(self, text: str) -> list[int]:
         ids: list[int] = []
         for token in self.tokenizer(text)["input_ids"]:
             ids += [token] * (PATCHES if token == self.image else 1)
         return ids
 
+    def prompt(self, asked: str) -> list[int]:
+        """As the folder's chat template and its processor make it."""
+        return self._ids(HEAD + asked + TAIL)
+
+    def question(self, asked: str) -> list[int]:
+        """The ids after the pictures, tokenized within the whole prompt as in use."""
+        return self.tokenizer(HEAD + asked + TAIL)["input_ids"][self._cut :]
+
     def answer(self, text: str) -> list[int]:
         return [*self.tokenizer(text, add_special_tokens=False)["input_ids"], 2]
 
-    def batch(self, lessons: Sequence[Lesson]) -> tuple[torch.Tensor, ...]:
-        """Ids, targets, positions and branches (0: what both questions begin with), int64
-        (n, longest); all lessons show as many pictures."""
-        counts = len(lessons[0].a), len(lessons[0].b)
-        asked = [self.prompt(*counts, wording) for wording in (ASKED, ASKED_BACK)]
-        p = next(i for i, both in enumerate(zip(*asked, strict=False)) if len(set(both)) > 1)
-        rows = [
-            [
-                (ids[p:], self.answer(said))
-                for ids, said in zip(asked, (one.words, one.words_b), strict=True)
-            ]
-            for one in lessons
-        ]
+    def batch(self, lessons: Sequence[Sequence[Branch]]) -> tuple[torch.Tensor, ...]:
+        """Ids, targets, positions and branches (0: what all begin with), int64 (n, longest)."""
+        rows = [[(self.question(q), self.answer(a)) for q, a in branches] for branches in lessons]
+        p = len(self.head)
         longest = p + max(sum(len(q) + len(a) for q, a in row) for row in rows)
         ids, positions = (torch.zeros(len(rows), longest, dtype=torch.long) for _ in range(2))
         targets = torch.full((len(rows), longest), -100)
         branch = torch.full((len(rows), longest), -1)
-        ids[:, :p], positions[:, :p], branch[:, :p] = torch.tensor(asked[0][:p]), torch.arange(p), 0
+        ids[:, :p], positions[:, :p], branch[:, :p] = torch.tensor(self.head), torch.arange(p), 0
         for r, row in enumerate(rows):
             at = p
             for b, (question, answer) in enumerate(row, start=1):
@@ -120,17 +156,24 @@ class Prompts:
         return tuple(each.to(DEVICE) for each in (ids, targets, positions, branch))
 
 
-def several_loss(model, features, lessons: Sequence[Lesson], prompts: Prompts) -> torch.Tensor:
-    """Next-token loss of the answers; the pictures' features go in place of their tokens."""
-    ids, targets, positions, branch = prompts.batch(lessons)
-    rows = np.concatenate([np.concatenate([one.a, one.b]) for one in lessons])
+def pictured(model, features, rows: npt.NDArray[np.intp], ids, image: int) -> torch.Tensor:
+    """Embeddings of prompts, the features of these pictures in place of their tokens."""
     seen = torch.from_numpy(features[rows]).float().to(DEVICE)
     pictures = model.model.multi_modal_projector(seen)
     words = model.get_input_embeddings()(ids)
-    places = (ids == prompts.image)[..., None].expand_as(words)
-    words = words.masked_scatter(places, pictures.to(words.dtype))
+    places = (ids == image)[..., None].expand_as(words)
+    return words.masked_scatter(places, pictures.to(words.dtype))
+
+
+def pairs_loss(model, features, pairs: Pairs, prompts: Prompts, n: int, rng) -> torch.Tensor:
+    """Next-token loss of all answers about ``n`` pairs of pictures."""
+    chosen = [pairs.rows(rng) for _ in range(n)]
+    ids, targets, positions, branch = prompts.batch([pairs.branches(c, rng) for c in chosen])
+    words = pictured(model, features, np.array(chosen).ravel(), ids, prompts.image)
     out = model.model.language_model(
         inputs_embeds=words, attention_mask=branch_mask(branch), position_ids=positions
     )
     known = targets != -100
-    return F.cross_entropy(model.lm_head(out.last_hidden_state[known]).float(), targets[known])
+    logits, wanted = model.lm_head(out.last_hidden_state[known]).float(), targets[known]
+    weight = torch.where(torch.isin(wanted, prompts.yes_no), ANSWER_WEIGHT / 2, 1.0)
+    return (F.cross_entropy(logits, wanted, reduction="none") * weight).sum() / weight.sum()
