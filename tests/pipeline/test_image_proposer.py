@@ -62,6 +62,27 @@ def test_what_most_parts_find_is_proposed() -> None:
     assert found.unparsed == ()
 
 
+def test_what_is_said_the_other_way_round_counts_for_less() -> None:
+    """A model that sees "a road" everywhere, hats on A, and snow here and there, mostly on B."""
+
+    def describe(images: object) -> str:
+        first, other = images  # type: ignore[misc]
+        if first[0] == "a":
+            return "* a road\n* a hat" if other != "b0" else "* a road\n* a hat\n* snow"
+        return "* A road\n* snow"
+
+    sample = Sample(refs("a", 6), refs("b", 6))
+    found = from_images([sample], Eyes(describe=describe), Asking(), grid=False, most=2)
+    assert [(h.text, h.direction) for h in found.hypotheses] == [
+        ("a hat", "a"),
+        ("a road", "a"),
+        ("snow", "b"),
+        ("A road", "b"),
+    ]
+    two = from_images([sample], Eyes(describe=describe), Asking(concepts=1), grid=False, most=2)
+    assert [h.text for h in two.hypotheses] == ["a hat", "snow"]
+
+
 def test_a_model_that_takes_one_image_compares_nothing() -> None:
     with pytest.raises(ValueError, match="most_images must be 2 or more"):
         ModelSpec(backend="vlm", most_images=1)

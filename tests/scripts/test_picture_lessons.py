@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from scripts.nano.vision import image_lessons, pair_pool
+from scripts.nano.vision import image_lessons, llava_lessons, pair_pool
 from scripts.nano.vision.confusion import matrix, said, summary
 from scripts.nano.vision.differences import (
     FEWEST,
@@ -101,7 +101,10 @@ def test_the_prompt_is_what_the_bundled_model_is_asked() -> None:
     )
     pictures = [np.zeros((96, 96, 3), np.uint8)] * 2
     made = processor(images=pictures, text=[text], return_tensors="pt").input_ids[0].tolist()
-    assert image_lessons.Prompts(processor.tokenizer).prompt(asked) == made
+    lessons = image_lessons.Prompts(processor.tokenizer)
+    assert lessons.prompt(asked) == made
+    trained = lessons.batch([[(asked, "a dog")]])[0][0].tolist()
+    assert trained[: len(made)] == made
     assert asked == image_lessons.ASKED.format(one=1, other=2)
 
 
@@ -141,3 +144,21 @@ def test_confusions_are_counted_by_kind() -> None:
     assert said("in the snow") == "nothing"
     found = matrix(["cow"] * 4 + ["dog"] * 4, ["elephant"] * 3 + ["cow"] + ["dog"] * 4)
     assert summary(found) == "0.625 of 8; cow for elephant 0.75"
+
+
+def test_old_lessons_ask_as_the_bundled_model_is_asked(singles: Singles) -> None:
+    from transformers import LlavaProcessor
+
+    processor = LlavaProcessor.from_pretrained(BUNDLED / "nano-llava", local_files_only=True)
+    features = np.zeros((2, llava_lessons.PATCHES, 4), np.float16)
+    lessons = llava_lessons.Lessons(singles.pool, features, processor.tokenizer, 0, questions=3)
+    _, ids, targets, _, branch = lessons.batch(np.array([1]))
+    for number in range(1, 5):
+        text = processor.tokenizer.decode(ids[0][branch[0] == number])
+        asked = text[: text.index(llava_lessons.TAIL)].strip()
+        whole = f"{llava_lessons.HEAD}{asked}{llava_lessons.TAIL}"
+        pictures = [np.zeros((96, 96, 3), np.uint8)]
+        made = processor(images=pictures, text=[whole], return_tensors="pt").input_ids[0].tolist()
+        told = int((targets[0][branch[0] == number] != -100).sum())
+        seen = ids[0][branch[0] <= 0][: len(lessons.prefix)].tolist()
+        assert seen + ids[0][branch[0] == number][:-told].tolist() == made, asked

@@ -114,22 +114,24 @@ class Prompts:
     def __init__(self, tokenizer) -> None:
         self.tokenizer = tokenizer
         self.image = tokenizer.convert_tokens_to_ids("<image>")
-        self.head = self._ids(HEAD)
-        self._cut = len(tokenizer(HEAD)["input_ids"])
+        head = tokenizer(HEAD)["input_ids"]
+        self._cut = len(head) - head[::-1].index(self.image)
+        self.head = self._pictured(head[: self._cut])
         self.yes_no = torch.tensor([self.answer(word)[0] for word in ("yes", "no")], device=DEVICE)
 
-    def _ids(self, text: str) -> list[int]:
+    def _pictured(self, tokens: list[int]) -> list[int]:
         ids: list[int] = []
-        for token in self.tokenizer(text)["input_ids"]:
+        for token in tokens:
             ids += [token] * (PATCHES if token == self.image else 1)
         return ids
 
     def prompt(self, asked: str) -> list[int]:
         """As the folder's chat template and its processor make it."""
-        return self._ids(HEAD + asked + TAIL)
+        return self._pictured(self.tokenizer(HEAD + asked + TAIL)["input_ids"])
 
     def question(self, asked: str) -> list[int]:
-        """The ids after the pictures, tokenized within the whole prompt as in use."""
+        """The ids after the pictures, tokenized within the whole prompt as in use: how the line
+        break is read depends on the word behind it."""
         return self.tokenizer(HEAD + asked + TAIL)["input_ids"][self._cut :]
 
     def answer(self, text: str) -> list[int]:

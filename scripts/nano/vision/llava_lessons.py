@@ -27,13 +27,14 @@ class Lessons:
         image = tokenizer.convert_tokens_to_ids("<image>")
         head = tokenizer(HEAD)["input_ids"]
         at = head.index(image)
-        self.prefix = head[:at] + [image] * PATCHES + head[at + 1 :]
+        self.prefix = head[:at] + [image] * PATCHES
         self.image_at = at
         self.yes_no = on_device(np.array([self._answer(word)[0] for word in ("yes", "no")]))
-        self._cut = len(head)
+        self._cut = at + 1
 
     def _ids(self, asked: str) -> list[int]:
-        """The ids after the image, tokenized within the whole prompt as they will be in use."""
+        """The ids after the image, tokenized within the whole prompt as they will be in use: how
+        the line break is read depends on the word behind it."""
         return self.tokenizer(HEAD + asked + TAIL)["input_ids"][self._cut :]
 
     def _branches(self, index: int) -> list[tuple[list[int], list[int]]]:

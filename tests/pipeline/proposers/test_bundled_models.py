@@ -1,4 +1,4 @@
-"""The bundled captioner puts into words how the features of drawn scenes differ."""
+"""The bundled models put into words how features, and how pictures, of drawn scenes differ."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -19,6 +19,7 @@ from visdiff_local.models.pool import ModelPool
 from visdiff_local.models.specs import load_registry
 from visdiff_local.pipeline.proposers.base import Asking
 from visdiff_local.pipeline.proposers.feature import from_features
+from visdiff_local.pipeline.proposers.image import from_images
 from visdiff_local.pipeline.proposers.sampling import Sample
 from visdiff_local.types import Hypothesis, ImageRef
 
@@ -67,3 +68,27 @@ def test_a_difference_of_features_is_put_into_words(
     handle.close()
     hits = [right(pair, found) for (pair, _), found in zip(pairs, said, strict=True)]
     assert sum(hits) >= 3, said
+
+
+def test_a_difference_of_pictures_is_put_into_words(
+    pairs: list[tuple[Pair, Sample]], models: ModelPool
+) -> None:
+    """Both ways round: of the same pictures other things are said of B than of A."""
+    handle = models.handle("vlm")
+    assert handle.spec.multi_image
+    said = []
+    for direction in ("a", "b"):
+        asking = Asking(directions=(direction,), family=handle.spec.prompt)
+        said.append(
+            [
+                from_images(
+                    [sample], handle.open(), asking, grid=False, most=handle.spec.most_images
+                ).hypotheses
+                for _, sample in pairs
+            ]
+        )
+    handle.close()
+    hits = [right(pair, found) for (pair, _), found in zip(pairs, said[0], strict=True)]
+    turned = [right(pair, found[:3]) for (pair, _), found in zip(pairs, said[1], strict=True)]
+    assert sum(hits) >= 3, said
+    assert not any(turned), said
