@@ -119,5 +119,5 @@ def save_trained_on(model: nn.Module, start: Path, folder: Path) -> None:
     """The finished folder that the training began with, and the new weights as float16."""
     model.half().save_pretrained(folder)  # type: ignore[operator]
     for path in start.iterdir():
-        if path.suffix != ".safetensors":
+        if path.is_file() and path.suffix != ".safetensors":
             shutil.copy(path, folder / path.name)
