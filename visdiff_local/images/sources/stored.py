@@ -1,6 +1,7 @@
 """Data sets as Hugging Face stores them: Parquet with the bytes, ``save_to_disk`` folders."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,9 +180,14 @@ def _source(
 
             names = pc.struct_field(table.column(column), "path").to_pylist()
 
+    often = Counter(names)
+
     def locate(place: int) -> Locator | Skipped:
         file, row = rows[place]
-        return kind(file, row, column, str(names[place] or ""))
+        own = str(names[place] or "")
+        if own and often[names[place]] > 1:  # else nobody could tell which image is meant
+            own = f"{own}, row {row + 1}"
+        return kind(file, row, column, own)
 
     plain = tables.Arrow(features.named(table))
     caption = tables.caption_column(where, plain.names, options)
