@@ -30,6 +30,7 @@ def test_without_a_topic_it_lists_them(capsys: pytest.CaptureFixture[str]) -> No
         "  inputs        images as people have them\n"
         "  results       what was measured with the bundled models\n"
         "  scale         what many images cost, and where it breaks\n"
+        "  security      what is promised, and what is not\n"
         "  statistics    what the numbers promise, and what they do not\n"
         "  working       with a result, as a table, an export, a page, in Python\n"
         "\n"

@@ -9,6 +9,8 @@ import click
 from visdiff_local.system import terminal
 
 DOCS = Path(__file__).parent.parent / "docs"
+SECURITY = DOCS.parent.parent / ".github" / "SECURITY.md"
+"""In a checkout. A wheel has the same page among the others (``pyproject.toml``)."""
 
 
 @click.command()
@@ -30,7 +32,10 @@ def docs(topic: str | None) -> None:
 
 def topics() -> Mapping[str, Path]:
     """The pages of the manual by topic, in the order of the alphabet."""
-    return {page.stem: page for page in sorted(DOCS.glob("*.md"))}
+    pages = {page.stem: page for page in DOCS.glob("*.md")}
+    if "security" not in pages and SECURITY.is_file():
+        pages["security"] = SECURITY
+    return dict(sorted(pages.items()))
 
 
 def title(page: Path) -> str:

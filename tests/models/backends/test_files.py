@@ -1,5 +1,6 @@
 """The ground that the backends stand on: weights, fingerprints, missing libraries."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -38,6 +39,45 @@ def test_missing_damaged_and_dangerous_files(tmp_path: Path) -> None:
     gguf = copied("llama-q8_0", tmp_path)
     (gguf / "model.gguf").write_bytes(b"GGUF" + b"\0" * 100)
     opening_fails("llama-q8_0", gguf, "its header is damaged", WeightsError)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("model_cfg", "embed_dim"), 97),
+        (("model_cfg", "embed_dim"), None),
+        (("model_cfg", "vision_cfg", "width"), 97),
+        (("model_cfg", "vision_cfg", "layers"), "x"),
+        (("model_cfg", "text_cfg"), "x"),
+        (("model_cfg", "text_cfg", "heads"), 7),
+        (("preprocess_cfg", "interpolation"), "x"),
+        (("preprocess_cfg", "mean"), [0.5, {}, 0.5]),
+        (("preprocess_cfg", "std"), []),
+    ],
+)
+def test_settings_that_do_not_fit_the_weights_say_what_to_do(
+    where: tuple[str, ...], value: object, tmp_path: Path
+) -> None:
+    folder = copied("clip", tmp_path)
+    config = json.loads((folder / open_clip.CONFIG).read_text())
+    inner = config
+    for name in where[:-1]:
+        inner = inner.setdefault(name, {})
+    inner[where[-1]] = value
+    (folder / open_clip.CONFIG).write_text(json.dumps(config))
+    with pytest.raises(WeightsError, match=r"weights (may|do) not belong together") as caught:
+        open_clip.open_model(spec_of("clip"), folder)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("kind", ["blip2-opt", "llava"])
+def test_a_tokenizer_of_no_length_says_what_to_do(kind: str, tmp_path: Path) -> None:
+    folder = copied(kind, tmp_path)
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps({**config, "model_max_length": {}}))
+    with pytest.raises(WeightsError, match=r"weights (may|do) not belong together"):
+        handle(kind, folder).open()
 
 
 def test_open_clip_reads_no_file_that_was_not_checked(tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ WEIGHTS = (".safetensors", ".gguf")
 _NO_MEMORY = re.compile(
     r"cannot allocate memory|failed to map|out of memory|bad_alloc|std::bad_alloc", re.IGNORECASE
 )
+_SAID = 300
+"""Characters of a library's own message."""
 SETTINGS = (".json", ".txt", ".model", ".jinja")
 """Small files beside weights that change what a model says: configs, vocabularies, templates."""
 
@@ -216,20 +218,31 @@ def defused(text: str, special: Sequence[str]) -> str:
 
 @contextmanager
 def opening(spec: ModelSpec, folder: Path) -> Iterator[None]:
-    """Turns what a library raises over unusable weights into one error that says what to type."""
-    from safetensors import SafetensorError
+    """Turns what a library raises over unusable weights into one error that says what to type.
 
+    Over settings that do not fit the weights or are no settings at all, libraries raise whatever
+    their next line happens to raise: AssertionError, TypeError, a bare Exception.
+    """
     vet(spec, folder)
     try:
         yield
-    except VisdiffError:
+    except (VisdiffError, ImportError):
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except Exception as error:
         if is_out_of_memory(error):
             raise OutOfMemoryError(
                 f"{spec.name}: not enough memory to open it; choose a smaller profile "
                 "(visdiff-local models plan)"
             ) from error
         raise WeightsError(
-            f"{spec.name}: {folder} cannot be opened ({error}); {_advice(spec)}"
+            f"{spec.name}: {folder} cannot be opened ({in_short(error)}); its settings (*.json) "
+            f"and its weights may not belong together: {_advice(spec)}"
         ) from error
+
+
+def in_short(error: Exception) -> str:
+    """What a library said, on one line; with the kind of error, where that says more."""
+    said = " ".join(str(error).split())
+    said = said if len(said) <= _SAID else f"{said[:_SAID]} …"
+    plain = isinstance(error, OSError | RuntimeError) and said
+    return said if plain else f"{type(error).__name__}: {said}".removesuffix(": ")

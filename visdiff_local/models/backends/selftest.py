@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from visdiff_local.errors import SelfTestError
-from visdiff_local.models.backends.files import digest_of, recall, remember
+from visdiff_local.errors import SelfTestError, VisdiffError
+from visdiff_local.models.backends.batches import is_out_of_memory
+from visdiff_local.models.backends.files import digest_of, in_short, recall, remember
 from visdiff_local.system import foreign
 
 Floats = npt.NDArray[np.float32]
@@ -27,13 +28,27 @@ def once(fingerprint: str, device: str, checks: Callable[[], None]) -> None:
     """Runs ``checks`` unless this very model passed them before, on this device.
 
     Raises:
-        SelfTestError: from a check; nothing is remembered then.
+        SelfTestError: from a check, or because the model failed in one; nothing is remembered then.
     """
     key = digest_of([fingerprint, device, {name: _version(name) for name in _LIBRARIES}])
     note = Path("self-tests") / key
     if recall(note) != "passed":
-        checks()
+        _at_work(checks)
         remember(note, "passed")
+
+
+def _at_work(checks: Callable[[], None]) -> None:
+    try:
+        checks()
+    except (VisdiffError, ImportError):
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise SelfTestError(
+            f"it failed at its first work ({in_short(error)}); likely cause: its settings (*.json) "
+            "and its weights do not belong together"
+        ) from error
 
 
 def _version(package: str) -> str:

@@ -18,7 +18,13 @@ from PIL import Image
 from visdiff_local.errors import WeightsError
 from visdiff_local.models.backends import answers, selftest
 from visdiff_local.models.backends.batches import Batches, quiet
-from visdiff_local.models.backends.files import DECODING, defused, fingerprint_of, prepared
+from visdiff_local.models.backends.files import (
+    DECODING,
+    defused,
+    fingerprint_of,
+    opening,
+    prepared,
+)
 from visdiff_local.models.backends.huggingface import loading
 from visdiff_local.models.specs import UNPLANNED, Fit, ModelSpec
 from visdiff_local.protocols import Captioner, FeatureProposer, FloatArray, VisualQA
@@ -69,7 +75,8 @@ def open_model(
             f"{spec.name}: {folder} holds a {opened.model.config.model_type} model, not BLIP-2; "
             'set backend = "vlm" in models.toml'
         )
-    model = Blip2(opened, spec, fingerprint(spec, folder), fit, say)
+    with opening(spec, folder):
+        model = Blip2(opened, spec, fingerprint(spec, folder), fit, say)
     selftest.once(model.fingerprint, opened.device, lambda: check(model))
     return model
 

@@ -26,6 +26,7 @@ from visdiff_local.models.backends.batches import Batches, quiet
 from visdiff_local.models.backends.files import (
     DECODING,
     fingerprint_of,
+    opening,
     prepared,
     seeded,
     unique,
@@ -82,7 +83,8 @@ def open_model(
         SelfTestError: the model opened and does not do what a VLM must do.
     """
     opened = loading.open_folder(spec, folder, device, _kept_whole)
-    model = Vlm(opened, spec, fingerprint(spec, folder), fit, say)
+    with opening(spec, folder):
+        model = Vlm(opened, spec, fingerprint(spec, folder), fit, say)
     selftest.once(model.fingerprint, opened.device, lambda: check(model))
     return model
 
