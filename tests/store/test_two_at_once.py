@@ -25,6 +25,9 @@ COMMANDS = {
     "report --no-images": ("report", "done", "--no-images"),
     "report of what is being written": ("report", "out"),
     "export": ("export", "done", "--to", "x.csv"),
+    "view": ("view", "done", "--no-models", "--port", "0"),
+    "sweep": ("sweep", "s.toml", *FAKE, "--workspace", "space", "--out", "swept"),
+    "import": ("store", "import", "theirs.npy", "--as", "theirs", "--quiet"),
 }
 SAID = ("is being written by another run", "cannot be read", "there is no such file")
 """How a command is refused."""
@@ -46,6 +49,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).save(place / side / f"{number}.png")
         rows.append(f"{side}/{number}.png,{side}")
     (place / "t.csv").write_text("\n".join(rows) + "\n")
+    (place / "s.toml").write_text(
+        'title = "Two"\n[bench]\npairs = 1\nruns = 1\n[[case]]\nname = "clip"\nranker = "clip"\n'
+    )
+    np.save(place / "theirs.npy", np.random.default_rng(3).standard_normal((24, 64)))
+    (place / "theirs.txt").write_text("".join(f"{row.split(',')[0]}\n" for row in rows[1:]))
     part = ("prepare", "b", "--profile", "fake", "--embed", "--shard", "1/1", "--to", "parts")
     for words in (COMMANDS["a run again"], part):
         (ended,) = at_once(place, environment(place), words)

@@ -5,6 +5,9 @@ import contextlib
 import io
 import multiprocessing
 import os
+import signal
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +55,17 @@ def _run(
     from visdiff_local.cli.main import main
 
     said = io.StringIO()
+    if words[0] == "view":
+        threading.Thread(target=_left, args=(said,), daemon=True).start()
     ready.wait(SECONDS)
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         code = main(words)
     told.put((place, Ended(code, said.getvalue())))
+
+
+def _left(said: io.StringIO) -> None:
+    """Ends this process's page by Ctrl-C, two seconds after it was there."""
+    while "Ctrl-C" not in said.getvalue():
+        time.sleep(0.1)
+    time.sleep(2)
+    os.kill(os.getpid(), signal.SIGINT)
