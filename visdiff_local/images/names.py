@@ -19,6 +19,11 @@ def shown(path: Path | str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def is_stream(path: Path) -> bool:
+    """Whether it is a pipe or a socket, which would be waited for and cannot be read twice."""
+    return path.is_fifo() or path.is_socket()
+
+
 def natural_key(path: Path | str) -> list[str | int]:
     """Sorts img2 before img10; any two different paths have different keys."""
     parts = _DIGITS.split(os.fsdecode(path))

@@ -73,6 +73,11 @@ def read_back(table: "pa.Table") -> "pa.Table":
     )
 
 
+def is_export(head: bytes) -> bool:
+    """Whether a file that begins so is an export of ours, whose texts may hold any character."""
+    return head.replace(b'"', b"").startswith(",".join(HEAD).encode())
+
+
 def _safe(table: "pa.Table") -> "pa.Table":
     return _each_text(table, _inerts).rename_columns([inert(name) for name in table.column_names])
 

@@ -1,5 +1,6 @@
 """Listing: folders, globs, links; what there is not."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,3 +59,13 @@ def test_open_tells_folder_file_glob_and_table_apart(tmp_path: Path) -> None:
     assert len(ImageSet.open(folder / "img1.png").images) == 1
     assert len(ImageSet.open(f"{tmp_path}/**/*.png").images) == 3
     assert len(ImageSet.open(tmp_path / "t.csv", "x").images) == 1
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.jsonl", "x.tar", "x.zip", "x.txt", "x"])
+def test_a_pipe_is_refused_and_not_waited_for(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="a pipe is no source; write it to a file first"):
+        ImageSet.open(tmp_path / name)
+    if "." in name:
+        with pytest.raises(InputError, match="a pipe is no table"):
+            ImageSet.from_table(tmp_path / name)

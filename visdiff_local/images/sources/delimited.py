@@ -108,7 +108,7 @@ def _encoding(path: Path) -> str:
             return marked
         if not head:
             raise ValueError("it is empty")
-        if b"\0" in head:
+        if b"\0" in head and not spreadsheets.is_export(head):
             return _wide(head)
         try:
             while head:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from visdiff_local.errors import InputError
 from visdiff_local.images.locators import File
-from visdiff_local.images.names import absolute, natural_key, shown
+from visdiff_local.images.names import absolute, is_stream, natural_key, shown
 from visdiff_local.images.sources import archive, coco, lists, stored
 from visdiff_local.images.sources import folder as folders
 from visdiff_local.images.sources import table as tables
@@ -27,6 +27,8 @@ def source_of(text: str, options: Options) -> Source:
     if text.lower().startswith("file://"):
         text = text[len("file://") :]
     path = Path(text).expanduser()
+    if is_stream(path):
+        raise InputError(f"{shown(path)}: a pipe is no source; write it to a file first")
     for kind in KINDS:
         if kind.fits(path, text):
             return kind.read(path, text, options)

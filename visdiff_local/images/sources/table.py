@@ -12,7 +12,7 @@ import numpy as np
 from visdiff_local.errors import InputError
 from visdiff_local.images import arrow
 from visdiff_local.images.covariates import Cell, Column
-from visdiff_local.images.names import shown
+from visdiff_local.images.names import is_stream, shown
 from visdiff_local.images.sources import delimited, features
 from visdiff_local.images.sources.base import Columns, Options, Places, Source, Table
 from visdiff_local.images.sources.paths import located
@@ -87,6 +87,8 @@ def read(path: Path, options: Options) -> Source:
     """
     if not path.exists():
         raise InputError(f"{shown(path)}: there is no such table")
+    if is_stream(path):
+        raise InputError(f"{shown(path)}: a pipe is no table; write it to a file first")
     skipped: tuple[Skipped, ...] = ()
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         table: Table = json_lines(path)
