@@ -37,6 +37,7 @@ def test_conditions_know_days_truth_blanks_and_quantiles(folder: Path) -> None:
     for where, said in (
         ("score = 3", r"did you mean ==\? Type: score == 3"),
         ("`site name`", "neither true nor false"),
+        ("`site name` == north", "north is a value of site name: write it in quotes"),
         ("score > quantile(2)", r"type quantile\(0.75\) beside a column"),
         ("`site name` > quantile(0.5)", "has no numbers"),
         ("score > quantile(open('x'), 0.5)", "is not understood|type quantile"),

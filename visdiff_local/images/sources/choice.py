@@ -67,6 +67,7 @@ def answers(table: Table, where: str) -> bool:
 
 
 def _matching(shown: str, table: Table, condition: Condition) -> list[int]:
+    _no_bare_values(shown, table, condition)
     require(shown, table.names, condition.columns)
     columns: Mapping[str, list[Cell]] = {name: table.cells(name) for name in condition.columns}
     bound = condition.bound(columns)
@@ -75,6 +76,20 @@ def _matching(shown: str, table: Table, condition: Condition) -> list[int]:
         for place in range(len(table))
         if bound.holds({name: values[place] for name, values in columns.items()})
     ]
+
+
+def _no_bare_values(shown: str, table: Table, condition: Condition) -> None:
+    """Raises :class:`InputError` where what is no column is a value of one: ``site == north``."""
+    there = [name for name in condition.columns if name in table.names]
+    for name in condition.columns:
+        if name in table.names:
+            continue
+        for column in there:
+            if any(str(cell) == name for cell in table.cells(column)):
+                raise InputError(
+                    f"{shown}: {no_column(name, tuple(table.names))}; {name} is a value of "
+                    f"{column}: write it in quotes, as in \"{column} == '{name}'\""
+                )
 
 
 def require(shown: str, columns: Sequence[str], wanted: Sequence[str]) -> None:
