@@ -33,3 +33,14 @@ def test_a_folder_of_archives_among_others_says_how_to_name_them(tmp_path: Path)
     with pytest.raises(InputError, match=r"name them: '.*sub/\*\.tar'"):
         ImageSet.open(tmp_path)
     assert len(ImageSet.open(f"{tmp_path}/sub/*.tar").images) == 1
+
+
+def test_a_member_without_a_name_is_listed_and_the_others_are_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for number, raw in enumerate(PNGS):
+            archive.writestr(f"n{number}.png", raw)
+    raw = (tmp_path / "x.zip").read_bytes()
+    (tmp_path / "x.zip").write_bytes(raw.replace(b"n0.png", b"\x000.png"))
+    source = ImageSet.open(tmp_path / "x.zip")
+    assert len(source.images) == len(PNGS) - 1
+    assert [one.reason for one in source.skipped] == ["a member without a name"]

@@ -1,6 +1,7 @@
 """Archives: zip, tar, and WebDataset shards, whose members of one key belong together."""
 
 import os
+import struct
 import tarfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -116,7 +117,7 @@ def _members(file: Path) -> Iterable[tuple[str, Locator | Skipped]]:
         raise InputError(f"{shown(file)}: {error.reason}") from error
     except (tarfile.TarError, zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
         raise InputError(f"{shown(file)}: cannot be read as an archive ({error})") from error
-    except (OverflowError, MemoryError, RecursionError, UnicodeError) as error:
+    except (ArithmeticError, MemoryError, RuntimeError, LookupError, struct.error) as error:
         raise InputError(f"{shown(file)}: damaged archive ({type(error).__name__})") from error
 
 
@@ -155,6 +156,9 @@ def _zip_members(file: Path) -> list[tuple[str, Locator | Skipped]]:
     found: list[tuple[str, Locator | Skipped]] = []
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
+            if not info.filename:  # damaged: it begins with a NUL
+                found.append(("", Skipped(shown(file), "a member without a name")))
+                continue
             if info.is_dir():
                 continue
             name = _zip_name(info)
