@@ -1,6 +1,7 @@
 """COCO files: images with their boxes and captions; with ``--crops`` one image a box."""
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,13 @@ def read(path: Path, options: Options) -> Source:
         InputError: it cannot be read, or is no COCO file.
     """
     content = _loaded(path)
-    images = {_id(one): one for one in content["images"] if isinstance(one, dict)}
-    notes = [one for one in content.get("annotations") or [] if isinstance(one, dict)]
-    names = {
-        _id(one): str(one.get("name"))
-        for one in content.get("categories") or []
-        if isinstance(one, dict)
-    }
+    images: dict[Any, dict[str, Any]] = {}
+    for number, one in enumerate(_entries(path, content, "images")):
+        key = _id(one)
+        # An image whose id is missing, or another's, has no annotations and is kept.
+        images[("row", number) if key is None or key in images else key] = one
+    notes = _entries(path, content, "annotations")
+    names = {_id(one): str(one.get("name")) for one in _entries(path, content, "categories")}
     root = _root(path, images)
     return (_crops if options.crops else _whole)(path, root, images, notes, names, options)
 
@@ -53,11 +54,11 @@ def _whole(
     kinds: dict[Any, list[str]] = defaultdict(list)
     captions: dict[Any, str] = {}
     for note in notes:
-        key = note.get("image_id")
+        key, kind = _id(note, "image_id"), _id(note, "category_id")
         if "caption" in note:
             captions.setdefault(key, str(note["caption"]))
-        if note.get("category_id") in names:
-            kinds[key].append(names[note["category_id"]])
+        if kind in names:
+            kinds[key].append(names[kind])
     rows = [dict(_plain(one)) for one in images.values()]
     for row, key in zip(rows, images, strict=True):
         row["categories"] = ", ".join(dict.fromkeys(kinds[key])) or None
@@ -81,11 +82,11 @@ def _crops(
     rows: list[dict[str, Cell]] = []
     boxes: list[Any] = []
     for note in notes:
-        image = images.get(note.get("image_id"))
+        image = images.get(_id(note, "image_id"))
         if image is None or "bbox" not in note:
             continue
         row = {**_plain(image), **_plain(note)}
-        row["category"] = names.get(note.get("category_id"))
+        row["category"] = names.get(_id(note, "category_id"))
         row[IMAGE] = str(image.get("file_name"))
         rows.append(row)
         boxes.append(note)
@@ -141,8 +142,9 @@ def _root(path: Path, images: dict[Any, Any]) -> Path:
     """The folder that the names are relative to: the first in which the first image is."""
     first = next((str(one.get("file_name")) for one in images.values()), "")
     for folder in _FOLDERS:
-        if first and (path.parent / folder / first).exists():
-            return path.parent / folder
+        with suppress(OSError):  # no name that a file could have
+            if first and (path.parent / folder / first).exists():
+                return path.parent / folder
     return path.parent
 
 
@@ -168,8 +170,20 @@ def _box(note: dict[str, Any]) -> tuple[int, int, int, int] | str:
     return whole
 
 
-def _id(one: dict[str, Any]) -> Any:
-    value = one.get("id")
+def _entries(path: Path, content: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """A list of the file, what is no entry left out.
+
+    Raises:
+        InputError: it is no list.
+    """
+    listed = content.get(name) or []
+    if not isinstance(listed, list):
+        raise InputError(f"{shown(path)}: damaged COCO file (its {name} are no list)")
+    return [one for one in listed if isinstance(one, dict)]
+
+
+def _id(one: dict[str, Any], name: str = "id") -> Any:
+    value = one.get(name)
     return value if isinstance(value, str | int | float) else None
 
 
