@@ -65,10 +65,14 @@ def mutated(value: Any, rng: random.Random) -> Any:
     return whole
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    if not isinstance(value, dict | list):
+def _places(value: Any, depth: int = 0) -> Iterator[tuple[Any, Any]]:
+    if not isinstance(value, dict | list) or depth > _DEEPEST:
         return
     pairs = value.items() if isinstance(value, dict) else enumerate(value)
     for key, item in list(pairs):
         yield value, key
-        yield from _places(item)
+        yield from _places(item, depth + 1)
+
+
+_DEEPEST = 50
+"""One of :data:`VALUES` is deeper than Python recurses; what lies that deep is left alone."""
