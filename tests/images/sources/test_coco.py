@@ -85,3 +85,15 @@ def test_what_is_no_list_is_named(tmp_path: Path, name: str, value: Any) -> None
     (tmp_path / "x.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=f"its {name} are no list"):
         ImageSet.open(tmp_path / "x.json")
+
+
+def test_a_category_without_an_id_is_nobodys(tmp_path: Path) -> None:
+    (tmp_path / "0.png").write_bytes(PNGS[0])
+    content = {
+        "images": [{"id": 1, "file_name": "0.png"}],
+        "annotations": [{"image_id": 1}, {"image_id": 1, "category_id": 7}],
+        "categories": [{"name": "lost"}, {"id": 7, "name": "cat"}],
+    }
+    (tmp_path / "x.json").write_text(json.dumps(content))
+    columns = ImageSet.open(tmp_path / "x.json").covariates.columns
+    assert list(columns["categories"]) == ["cat"]

@@ -38,7 +38,8 @@ def read(path: Path, options: Options) -> Source:
         # An image whose id is missing, or another's, has no annotations and is kept.
         images[("row", number) if key is None or key in images else key] = one
     notes = _entries(path, content, "annotations")
-    names = {_id(one): str(one.get("name")) for one in _entries(path, content, "categories")}
+    kinds = _entries(path, content, "categories")
+    names = {_id(one): str(one.get("name")) for one in kinds if _id(one) is not None}
     root = _root(path, images)
     return (_crops if options.crops else _whole)(path, root, images, notes, names, options)
 
