@@ -13,17 +13,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from visdiff_local.config import RunConfig
 from visdiff_local.errors import MissingDependencyError, UsageError
 from visdiff_local.execution.tasks import Worker
 from visdiff_local.models.registry import gpu_present
+from visdiff_local.store import parts
 from visdiff_local.store.parts import Answered, Recipe
-from visdiff_local.system import offline
+from visdiff_local.system import heap, offline
 from visdiff_local.types import ImageRef
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SWITCHES = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -150,10 +152,10 @@ class Engine:
                 batch_size=None,
                 **self._resources(),
             )
-            for batch in answered.iter_batches(
-                batch_size=None, batch_format="numpy", prefetch_batches=0
+            for table in answered.iter_batches(
+                batch_size=None, batch_format="pyarrow", prefetch_batches=0
             ):
-                yield from (list(rows) for rows in batch["rows"])
+                yield list(parts.rows_of(table))
 
     def _size(self, most: int) -> int:
         there = self.ray.cluster_resources()
@@ -172,12 +174,13 @@ class Actor:
         offline.enforce()
         threads = None if gpu_present() else 1  # there, as many actors as cores
         self._worker = worker(config, recipe, threads=threads)
+        self._recipe = recipe
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        answers = [self._worker.answer(list(unit)) for unit in batch["unit"]]
-        rows = np.empty(len(answers), dtype=object)
-        rows[:] = answers
-        return {"rows": rows}
+    def __call__(self, batch: dict[str, Any]) -> "pa.Table":
+        """A part's table: Ray writes Python objects out as text before it pickles them."""
+        with heap.kept():
+            rows = [row for unit in batch["unit"] for row in self._worker.answer(list(unit))]
+        return parts.as_table(rows, self._recipe)
 
 
 def _taken(stream: Iterator[list[ImageRef]], count: int) -> list[list[ImageRef]]:

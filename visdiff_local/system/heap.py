@@ -7,6 +7,7 @@ time of embedding photographs was the kernel's (1.1 million page faults for 128 
 
 import ctypes
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,26 +18,36 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _KEPT = 1 << 30
 """Bytes at the end of the heap that are kept meanwhile."""
 _USUAL = {_TRIM_THRESHOLD: 128 << 10, _MMAP_MAX: 65536}
+_lock = threading.Lock()
+_holders = 0
+"""Blocks of :func:`kept` that are open."""
 
 
 @contextmanager
 def kept() -> Iterator[None]:
     """Freed blocks stay with this process for as long as the block lasts; then they are given back.
 
+    Where one lies within another, or beside it in another thread, the last to end gives them back.
     Where the C library is not glibc, nothing changes.
     """
+    global _holders
     library = _glibc()
     if library is None:
         yield
         return
-    library.mallopt(_MMAP_MAX, 0)
-    library.mallopt(_TRIM_THRESHOLD, _KEPT)
+    with _lock:
+        _holders += 1
+        library.mallopt(_MMAP_MAX, 0)
+        library.mallopt(_TRIM_THRESHOLD, _KEPT)
     try:
         yield
     finally:
-        for option, value in _USUAL.items():
-            library.mallopt(option, value)
-        library.malloc_trim(0)
+        with _lock:
+            _holders -= 1
+            if not _holders:
+                for option, value in _USUAL.items():
+                    library.mallopt(option, value)
+                library.malloc_trim(0)
 
 
 @cache
