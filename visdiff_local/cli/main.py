@@ -4,6 +4,7 @@ Exit codes: 0 done (also when no difference was found), 2 bad usage or input, 3 
 weights, 4 out of memory after every fallback, 130 interrupted.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -57,6 +58,9 @@ SUMMARIES = {
 BAD = 2
 INTERRUPTED = 130
 OUT_OF_MEMORY = 4
+SELDOM = (50_000, 20, 50)
+"""How often Python looks for cycles of objects: a row a file is a tuple and a string each, and with
+its usual 700 a tenth of a repeated run was spent on walking them."""
 LONGEST = 4000
 """Characters of a message: what is wrong may be long, and is quoted in it."""
 TRACEBACK = "VISDIFF_TRACEBACK"
@@ -103,6 +107,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code."""
     offline.enforce()
+    gc.set_threshold(*SELDOM)
     with terminal.guarded():
         return _exit_code(arguments)
 

@@ -5,7 +5,6 @@ of a repeated run. Built from buffers, the arrays are the same, and made faster.
 """
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +25,11 @@ def texts(values: Sequence[str | None]) -> "pa.StringArray":
     """
     import pyarrow as pa
 
+    if None not in values:  # nearly always, and in a tenth of the time
+        whole = "".join(values)  # type: ignore[arg-type]
+        if whole.isascii():
+            lengths = [len(value) for value in values]  # type: ignore[arg-type]
+            return _laid_out(pa.string(), lengths, whole.encode("ascii"))
     encoded = [b"" if v is None else v.encode("utf-8", "backslashreplace") for v in values]
     return _variable(pa.string(), encoded, [v is not None for v in values])
 
@@ -102,17 +106,21 @@ def truths(values: npt.NDArray[np.bool_]) -> "pa.BooleanArray":
 def _variable(
     kind: "pa.DataType", values: Sequence[bytes], there: Sequence[bool] | None
 ) -> "pa.Array":
+    valid = None if there is None or all(there) else _bits(np.array(there, np.bool_))
+    return _laid_out(kind, [len(value) for value in values], b"".join(values), valid)
+
+
+def _laid_out(
+    kind: "pa.DataType", lengths: list[int], content: bytes, valid: "pa.Buffer | None" = None
+) -> "pa.Array":
     import pyarrow as pa
 
-    ends = np.fromiter(accumulate(map(len, values), initial=0), np.int64, len(values) + 1)
+    ends = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=ends[1:])
     if ends[-1] >= 2**31:
         raise ValueError(f"{ends[-1]} bytes of text are too many for one column")
-    buffers = [
-        None if there is None or all(there) else _bits(np.array(there, np.bool_)),
-        pa.py_buffer(ends.astype(np.int32)),
-        pa.py_buffer(b"".join(values)),
-    ]
-    return pa.Array.from_buffers(kind, len(values), buffers)
+    buffers = [valid, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(content)]
+    return pa.Array.from_buffers(kind, len(lengths), buffers)
 
 
 def _bits(valid: npt.NDArray[np.bool_]) -> "pa.Buffer":

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from visdiff_local.errors import UnreadableImageError
 from visdiff_local.images import arrow
 from visdiff_local.images.locators import File
-from visdiff_local.images.names import shown
+from visdiff_local.images.names import all_shown
 from visdiff_local.types import Locator, Stamp
 
 if TYPE_CHECKING:
@@ -154,17 +154,20 @@ class Files(Located):
             yield from self._texts(start, start + AT_ONCE)
 
     def _texts(self, start: int, stop: int | None) -> list[str]:
-        return [name.decode(*_NAMES) for name in self.names_[start:stop].to_pylist()]
+        names = self.names_[start:stop].to_pylist()  # none holds a NUL
+        return b"\0".join(names).decode(*_NAMES).split("\0") if names else []
 
     def paths(self, start: int = 0, stop: int | None = None) -> list[str]:
         """Of these files, whole."""
-        codes = self.folder[start:stop].tolist()
         names = self._texts(start, stop)
         heads = [_head(folder) for folder in self.folders]
+        if len(heads) == 1:
+            return [heads[0] + name for name in names]
+        codes = self.folder[start:stop].tolist()
         return [heads[code] + name for code, name in zip(codes, names, strict=True)]
 
     def names(self, start: int = 0, stop: int | None = None) -> list[str]:
-        return [shown(path) for path in self.paths(start, stop)]
+        return all_shown(self.paths(start, stop))
 
     def columns(self, start: int, stop: int) -> "tuple[pa.StringArray, pa.StringArray] | None":
         """None where one of them is not shown as it is."""

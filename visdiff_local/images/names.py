@@ -19,6 +19,11 @@ def shown(path: Path | str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def all_shown(paths: Sequence[str]) -> list[str]:
+    """As :func:`shown` each."""
+    return list(paths) if "".join(paths).isprintable() else [shown(path) for path in paths]
+
+
 def is_stream(path: Path) -> bool:
     """Whether it is a pipe or a socket, which would be waited for and cannot be read twice."""
     return path.is_fifo() or path.is_socket()

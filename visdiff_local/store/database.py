@@ -90,6 +90,10 @@ class Database:
         else:
             self._run(lambda connection: _transact(connection, prepared))
 
+    def extend(self, schema: str) -> None:
+        """Makes tables that only some have need of; nothing where the file may only be read."""
+        self._run(lambda connection: self.read_only or connection.executescript(schema))
+
     def shrink(self) -> None:
         """Gives the space of deleted rows back to the disk."""
         self._run(lambda connection: connection.execute("VACUUM"))

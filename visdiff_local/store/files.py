@@ -16,6 +16,7 @@ import numpy as np
 from visdiff_local.images import FactColumns, Facts, Levels, Stamp, shown
 from visdiff_local.images.facts import Known
 from visdiff_local.images.listing import ID_BYTES
+from visdiff_local.store import blocks
 from visdiff_local.store.database import DAY, Database
 from visdiff_local.types import Window
 
@@ -40,14 +41,28 @@ class Files:
     def __init__(self, database: Database, report: Callable[[str], None]) -> None:
         self._database = database
         self._report = report
+        self._blocks = blocks.Blocks(database, report)
 
     def recall(self, stamps: Sequence[Stamp], version: str) -> Known:
         """Content ids and facts of the files that are known and unchanged, by index among the
-        stamps. No object an image is made but what SQLite and JSON make themselves.
+        stamps. No object an image is made but what SQLite and JSON make themselves, and none where
+        all of the same stamps were known before.
 
         Raises:
             StoreError: the store cannot be read.
         """
+        if len(stamps) < blocks.LEAST:
+            return self._recalled(stamps, version)
+        key = blocks.key_of(stamps, _version(version))
+        known = self._blocks.get(key)
+        if known is None:
+            known = self._recalled(stamps, version)
+            if len(known.at) == len(stamps):
+                self._blocks.put(key, known)
+        return known
+
+    def _recalled(self, stamps: Sequence[Stamp], version: str) -> Known:
+        """By the rows of the files, one by one."""
         paths = _encoded([stamp.path for stamp in stamps])
         wanted = dict(zip(paths, stamps, strict=True))
         query = (
@@ -91,6 +106,8 @@ class Files:
             StoreError: the store cannot be written.
         """
         now, marked = int(time.time()), _version(version)
+        if self._blocks.any() and self._contradicted(items):
+            self._blocks.forget()
         files, facts = [], []
         for stamp, id_, known in items:
             path, raw, encoded = os.fsencode(stamp.path), bytes.fromhex(id_), _as_json(known)
@@ -100,6 +117,19 @@ class Files:
         self._database.write(
             ("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)", facts),
             ("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", files),
+        )
+
+    def _contradicted(self, items: Sequence[tuple[Stamp, str, Facts]]) -> bool:
+        """Whether a file that is known by the same stamp holds something else now."""
+        query = "SELECT path, size, mtime_ns, id FROM files WHERE path IN"
+        paths = [os.fsencode(stamp.path) for stamp, _, _ in items]
+        known = {path: rest for path, *rest in self._database.rows_in(query, paths)}
+        return any(
+            known.get(path, now) != now
+            for path, now in (
+                (path, [stamp.size, stamp.mtime_ns, bytes.fromhex(id_)])
+                for path, (stamp, id_, _) in zip(paths, items, strict=True)
+            )
         )
 
     def paths(self, ids: Sequence[str]) -> dict[str, str]:
@@ -126,6 +156,7 @@ class Files:
 
     def forget(self, before: float) -> None:
         """Deletes files last used before a Unix time, and facts that no file has any more."""
+        self._blocks.forget()
         self._database.write(
             ("DELETE FROM files WHERE used < ?", [(before,)]),
             ("DELETE FROM facts WHERE id NOT IN (SELECT id FROM files)", [()]),
