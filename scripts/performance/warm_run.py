@@ -61,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
     with ExitStack() as stack:
         made = options.folder or stack.enter_context(tempfile.TemporaryDirectory())
-        measured(Path(made), options)
+        measured(Path(made).resolve(), options)
 
 
 def measured(place: Path, options: argparse.Namespace) -> None:
@@ -142,6 +142,7 @@ def processor_seconds(arguments: list[str], state: Path = HERE) -> tuple[float, 
     child = subprocess.Popen(
         [*COMMAND, *arguments],
         stdout=subprocess.DEVNULL,
+        cwd=state,  # Python looks there before all else
         env={**os.environ, "PYTHONPATH": str(state)},
     )
     _, status, usage = os.wait4(child.pid, 0)
