@@ -58,8 +58,12 @@ class TarMember:
     def open(self) -> BinaryIO:
         return io.BytesIO(self.read())
 
+    @property
+    def inside(self) -> str:
+        return f"{self.member}@{self.offset}"
+
     def stamp(self) -> Stamp:
-        return stamped(self.archive, f"{self.member}@{self.offset}", self.part)
+        return stamped(self.archive, self.inside, self.part)
 
     def order(self) -> tuple[str, int]:
         return os.fspath(self.archive), self.offset
@@ -104,8 +108,12 @@ class ZipMember:
     def open(self) -> BinaryIO:
         return io.BytesIO(self.read())
 
+    @property
+    def inside(self) -> str:
+        return f"{self.member}@{self.offset}"
+
     def stamp(self) -> Stamp:
-        return stamped(self.archive, f"{self.member}@{self.offset}", self.part)
+        return stamped(self.archive, self.inside, self.part)
 
     def order(self) -> tuple[str, int]:
         return os.fspath(self.archive), self.offset

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self, overload
 import numpy as np
 import numpy.typing as npt
 
-from visdiff_local.images import arrow, located
+from visdiff_local.images import arrow, gather
 from visdiff_local.images.located import AT_ONCE, Located
 from visdiff_local.types import ImageRef, Window
 
@@ -57,7 +57,7 @@ class Listing(Sequence[ImageRef]):
         deep = np.array([ref.window is not None for ref in each], np.bool_) if windows else None
         captions = [ref.caption for ref in each]
         return cls(
-            located.located(ref.at for ref in each),
+            gather.located(ref.at for ref in each),
             ids,
             arrow.texts(captions) if any(one is not None for one in captions) else None,
             windows.pop() if windows else None,
@@ -149,7 +149,7 @@ def joined(parts: Sequence[Sequence[ImageRef]]) -> Sequence[ImageRef]:
     ids = [part.ids for part in listings if part.ids is not None]
     deep = [np.zeros(len(p), np.bool_) if p.deep is None else p.deep for p in listings]
     return Listing(
-        located.joined([part.at for part in listings]),
+        gather.joined([part.at for part in listings]),
         np.concatenate(ids) if ids else None,
         _all_captions(listings),
         windows.pop() if windows else None,

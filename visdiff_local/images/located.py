@@ -58,6 +58,10 @@ class Located(Sequence[Locator]):
         """Size and age of these images, or why they cannot be read."""
         return [_stamp(at) for at in self._part(start, stop)]
 
+    def __iter__(self) -> Iterator[Locator]:
+        for start in range(0, len(self), AT_ONCE):
+            yield from self._part(start, start + AT_ONCE)
+
     def _part(self, start: int, stop: int | None) -> Iterator[Locator]:
         stop = len(self) if stop is None else min(stop, len(self))
         return (self[index] for index in range(start, stop))
@@ -129,12 +133,25 @@ class Files(Located):
         folder = np.concatenate(codes) if codes else np.zeros(0, np.int32)
         return cls(tuple(folders), folder, pa.concat_arrays(names))
 
+    @classmethod
+    def joined(cls, parts: Sequence["Files"]) -> Self:
+        """Those of one part after those of the other."""
+        import pyarrow as pa
+
+        folders: dict[str, int] = {}
+        codes = []
+        for part in parts:
+            renamed = [folders.setdefault(folder, len(folders)) for folder in part.folders]
+            codes.append(np.array([*renamed, 0], np.int32)[part.folder])
+        names = pa.concat_arrays([part.names_ for part in parts])
+        return cls(tuple(folders), np.concatenate(codes), names)
+
     def __len__(self) -> int:
         return len(self.folder)
 
     def take(self, indices: IntArray) -> "Files":
         """Neighbours are views of the same columns."""
-        if _consecutive(indices):
+        if consecutive(indices):
             first, last = int(indices[0]), int(indices[-1]) + 1
             return Files(self.folders, self.folder[first:last], self.names_[first:last])
         names = self.names_.take(arrow.numbers(indices))
@@ -202,34 +219,8 @@ def _head(folder: str) -> str:
     return folder if folder[-1:] in ("", "/") else f"{folder}/"
 
 
-def located(given: Iterable[Locator]) -> Located:
-    """In columns where all are plain files."""
-    each = given.of if isinstance(given, Each) else tuple(given)
-    if all(isinstance(at, File) and not at.part for at in each):
-        return Files.of(os.path.split(os.fspath(at.path)) for at in each if isinstance(at, File))
-    return Each(each)
-
-
-def joined(parts: Sequence[Located]) -> Located:
-    """Those of one part after those of the other."""
-    parts = [part for part in parts if len(part)] or list(parts[:1])
-    if len(parts) == 1:
-        return parts[0]
-    files = [part for part in parts if isinstance(part, Files)]
-    if len(files) < len(parts):
-        return Each(tuple(at for part in parts for at in part))
-    import pyarrow as pa
-
-    folders: dict[str, int] = {}
-    codes = []
-    for part in files:
-        renamed = [folders.setdefault(folder, len(folders)) for folder in part.folders]
-        codes.append(np.array([*renamed, 0], np.int32)[part.folder])
-    names = pa.concat_arrays([part.names_ for part in files])
-    return Files(tuple(folders), np.concatenate(codes), names)
-
-
-def _consecutive(indices: IntArray) -> bool:
+def consecutive(indices: IntArray) -> bool:
+    """Whether each index is the one before and one more."""
     return (
         len(indices) > 0
         and int(indices[-1]) - int(indices[0]) == len(indices) - 1

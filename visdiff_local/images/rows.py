@@ -50,8 +50,12 @@ class ParquetRow:
     def open(self) -> BinaryIO:
         return io.BytesIO(self.read())
 
+    @property
+    def inside(self) -> str:
+        return f"row {self.row} of {self.column}"
+
     def stamp(self) -> Stamp:
-        return stamped(self.file, f"row {self.row} of {self.column}", self.part)
+        return stamped(self.file, self.inside, self.part)
 
     def order(self) -> tuple[str, int]:
         return os.fspath(self.file), self.row
@@ -79,8 +83,12 @@ class ArrowRow:
     def open(self) -> BinaryIO:
         return io.BytesIO(self.read())
 
+    @property
+    def inside(self) -> str:
+        return f"row {self.row} of {self.column}"
+
     def stamp(self) -> Stamp:
-        return stamped(self.file, f"row {self.row} of {self.column}", self.part)
+        return stamped(self.file, self.inside, self.part)
 
     def order(self) -> tuple[str, int]:
         return os.fspath(self.file), self.row

@@ -4,6 +4,7 @@ import os
 import struct
 import tarfile
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,14 +12,17 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from visdiff_local.errors import InputError, UnreadableImageError
 from visdiff_local.images import compressed
 from visdiff_local.images.archives import TarMember, ZipMember
-from visdiff_local.images.covariates import FOLDER, Cell
+from visdiff_local.images.covariates import FOLDER, Cell, Column
+from visdiff_local.images.members import Member, Members
 from visdiff_local.images.names import natural_key, shown
 from visdiff_local.images.sources.base import Columns, Options, Source
 from visdiff_local.images.sources.folder import IMAGES, why_left_out
-from visdiff_local.images.sources.table import caption_column, cell
+from visdiff_local.images.sources.table import CAPTION, caption_column, cell
 from visdiff_local.system import foreign
 from visdiff_local.types import Locator, Skipped
 
@@ -33,9 +37,9 @@ _UNIX = 3
 
 @dataclass(slots=True)
 class _Found:
-    """What the archives hold so far."""
+    """What one archive holds."""
 
-    images: list[Locator] = field(default_factory=list)
+    images: list[Member] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     beside: dict[str, dict[str, Locator]] = field(default_factory=dict)
     """By key: what lies beside an image, by suffix."""
@@ -55,31 +59,33 @@ def listed(files: Sequence[Path], where: str, name: str, options: Options) -> So
     Raises:
         InputError: an archive cannot be read.
     """
-    found = _Found()
-    for file in files:
-        _take(found, file, _members(file))
-    columns, captions = _beside(found)
-    columns = {
-        _ARCHIVE: [shown(_of(at)) for at in found.images],
-        FOLDER: [shown(str(PurePosixPath(key).parent)) for key in found.keys],
-        **columns,
-    }
-    if len(files) == 1:
-        del columns[_ARCHIVE]
-    hidden: tuple[str, ...] = ()
-    if any(captions):
-        columns["caption"] = captions
-    table = Columns(columns, len(found.images))
+    parts: list[Members] = []
+    columns: list[dict[str, Column]] = []
+    skipped: list[Skipped] = []
+    left_out, ignored = Counter[str](), 0
+    for file in files:  # one after the other: what is beside an image is an object of its own
+        found = _Found()
+        _take(found, _members(file))
+        parts.append(Members.of(found.images))
+        columns.append({**_places(found, file, files), **_beside(found)})
+        skipped += found.skipped
+        left_out.update(found.left_out)
+        ignored += found.ignored
+    at = Members.joined(parts)
+    names = list(dict.fromkeys(name for known in columns for name in known))
+    if CAPTION in names:  # the last, as of a single archive
+        names.append(names.pop(names.index(CAPTION)))
+    table = Columns({name: _joined(name, columns, parts) for name in names}, len(at))
     return Source(
         name,
         where,
         table,
-        lambda place: found.images[place],
+        at.__getitem__,
         caption=caption_column(where, table.names, options),
-        hidden=hidden,
-        skipped=tuple(found.skipped),
-        ignored=found.ignored,
-        left_out=found.left_out,
+        skipped=tuple(skipped),
+        ignored=ignored,
+        left_out=left_out,
+        at=at,
     )
 
 
@@ -100,9 +106,16 @@ def _by_name(file: Path, _stamp: tuple[int, int]) -> dict[str, Locator]:
     return {shown(name): at for name, at in _members(file) if not isinstance(at, Skipped)}
 
 
-def _of(at: Locator) -> Path:
-    assert isinstance(at, TarMember | ZipMember)
-    return at.archive
+def _places(found: _Found, file: Path, files: Sequence[Path]) -> dict[str, Column]:
+    """The archive that each image lies in, where there are several, and the folder in it."""
+    folders = Column.of([shown(str(PurePosixPath(key).parent)) for key in found.keys])
+    archive = Column(np.zeros(len(found.keys), np.int32), (shown(file),))
+    return {FOLDER: folders} if len(files) == 1 else {_ARCHIVE: archive, FOLDER: folders}
+
+
+def _joined(name: str, known: Sequence[Mapping[str, Column]], parts: Sequence[Members]) -> Column:
+    each = zip(known, parts, strict=True)
+    return Column.joined([one.get(name) or Column.none(len(part)) for one, part in each])
 
 
 def _members(file: Path) -> Iterable[tuple[str, Locator | Skipped]]:
@@ -187,7 +200,7 @@ def _text(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _take(found: _Found, file: Path, members: Iterable[tuple[str, Locator | Skipped]]) -> None:
+def _take(found: _Found, members: Iterable[tuple[str, Locator | Skipped]]) -> None:
     for name, at in members:
         path = PurePosixPath(name)
         reason = why_left_out(path.parts)
@@ -198,33 +211,34 @@ def _take(found: _Found, file: Path, members: Iterable[tuple[str, Locator | Skip
         key = os.fspath(path.parent / stem)
         if isinstance(at, Skipped):
             found.skipped.append(at)
-        elif path.suffix.lower() in IMAGES:
+        elif path.suffix.lower() in IMAGES and isinstance(at, TarMember | ZipMember):
             found.images.append(at)
             found.keys.append(key)
         elif suffix.lower() in ("txt", "caption", "json", "cls"):
-            found.beside.setdefault(f"{file}/{key}", {})[suffix.lower()] = at
+            found.beside.setdefault(key, {})[suffix.lower()] = at
         else:
             found.ignored += 1
 
 
-def _beside(found: _Found) -> tuple[dict[str, Sequence[Cell]], list[Cell]]:
+def _beside(found: _Found) -> dict[str, Column]:
     """Columns of the JSON beside images, and captions of the text; in the images' order."""
-    captions: list[Cell] = []
-    rows: list[Mapping[str, Cell]] = []
     if not found.beside:
-        return {}, []
-    for at, key in zip(found.images, found.keys, strict=True):
-        files = found.beside.get(f"{_of(at)}/{key}", {})
+        return {}
+    captions: list[Cell] = []
+    rows: list[dict[str, Cell]] = []
+    for key in found.keys:
+        files = found.beside.get(key, {})
         row = _json(files.get("json"))
         label = _small(files.get("cls"))
         if label is not None:
             row["label"] = label.strip()
         text = _small(files.get("txt") or files.get("caption"))
-        caption = row.pop("caption", None) if text is None else text
+        caption = row.pop(CAPTION, None) if text is None else text
         captions.append(None if caption is None else str(caption).strip())
         rows.append(row)
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return {name: [row.get(name) for row in rows] for name in names}, captions
+    columns = {name: Column.of([row.get(name) for row in rows]) for name in names}
+    return {**columns, CAPTION: Column.of(captions)} if any(captions) else columns
 
 
 def _json(at: Locator | None) -> dict[str, Cell]:

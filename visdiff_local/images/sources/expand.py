@@ -14,7 +14,8 @@ from visdiff_local.images.decoders import dicom, video
 from visdiff_local.images.decoders.base import Wanted
 from visdiff_local.images.decoders.decode import opened
 from visdiff_local.images.decoders.parts import Part, parsed
-from visdiff_local.images.located import Files, Located, located
+from visdiff_local.images.gather import located
+from visdiff_local.images.located import Files, Located
 from visdiff_local.images.sources.base import Columns, Options, Table
 from visdiff_local.system.threads import ahead
 from visdiff_local.types import Locator, Skipped

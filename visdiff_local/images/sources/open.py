@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visdiff_local.errors import InputError
-from visdiff_local.images import arrow, located
+from visdiff_local.images import arrow, gather
 from visdiff_local.images.covariates import Column, Covariates, no_column
 from visdiff_local.images.listing import Listing, taken
 from visdiff_local.images.located import Located
@@ -199,7 +199,7 @@ class ImageSet:
             skipped = [at for _, at in found if isinstance(at, Skipped)]
             there = [(row, at) for row, at in found if not isinstance(at, Skipped)]
             rows = np.array([row for row, _ in there], np.int64)
-            at = located.located(at for _, at in there)
+            at = gather.located(at for _, at in there)
         else:
             at = source.at if len(rows) == len(source.at) else source.at.take(rows)
         if not later:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visdiff_local.errors import InputError, UnreadableImageError
+from visdiff_local.images.members import Member, Members
 from visdiff_local.images.names import natural_key, shown
 from visdiff_local.images.rows import ArrowRow, ParquetRow, arrow_table
 from visdiff_local.images.sources import features
 from visdiff_local.images.sources import table as tables
 from visdiff_local.images.sources.base import Options, Source
 from visdiff_local.system import foreign
-from visdiff_local.types import Locator, Skipped
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -182,13 +182,14 @@ def _source(
 
     often = Counter(names)
 
-    def locate(place: int) -> Locator | Skipped:
+    def locate(place: int) -> Member:
         file, row = rows[place]
         own = str(names[place] or "")
         if own and often[names[place]] > 1:  # else nobody could tell which image is meant
             own = f"{own}, row {row + 1}"
         return kind(file, row, column, own)
 
+    at = Members.of(map(locate, range(len(rows))))
     plain = tables.Arrow(features.named(table))
     caption = tables.caption_column(where, plain.names, options)
-    return Source(name, where, plain, locate, caption=caption)
+    return Source(name, where, plain, at.__getitem__, caption=caption, at=at)
