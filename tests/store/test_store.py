@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.stored import D, finished, ids, run_python, vectors_of
-from visdiff_local.store import Store, default_folder
+from visdiff_local.store import Store, default_folder, duplicates
+from visdiff_local.store.content import checksum
+from visdiff_local.store.ready_made import write_out
+from visdiff_local.system.progress import Silent
 
 
 def test_where_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,6 +93,38 @@ def test_info_counts_what_is_there(store: Store) -> None:
     assert info.answers == {"caption": 3, "p_yes": 2}
     assert [(v.fingerprint, v.dimension, v.count) for v in info.vectors] == [("m", D, 7)]
     assert info.bytes > 0
+
+
+class Told(Silent):
+    """Keeps the stages with how much each was to do, and did."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, list[int]] = {}
+
+    def start(self, stage: str, total: int) -> None:
+        self.stages[stage] = self._now = [total, 0]
+
+    def advance(self, done: int, stored: int = 0) -> None:
+        self._now[1] += done
+
+
+def test_what_takes_long_in_a_large_store_says_how_far_it_is(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates, "EXACT", 8)
+    index = store.vectors("f", D)
+    index.add(ids(20), vectors_of(ids(20)))
+    told = Told()
+    store.gc(progress=told)
+    checksum(store, told)
+    write_out(store, "f", tmp_path / "out", told)
+    duplicates.groups(index, 0.97, None, told)
+    assert told.stages == {
+        "tidy": [3, 3],
+        "checksum": [0, 20],
+        "export": [20, 20],
+        "compare": [duplicates.TABLES, duplicates.TABLES],
+    }
 
 
 def test_importing_the_store_imports_no_faiss() -> None:

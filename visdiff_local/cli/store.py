@@ -25,16 +25,17 @@ def store() -> None:
 
 @store.command()
 @click.option("--checksum", is_flag=True, help="One number over all that it holds.")
-@with_options(_JSON, STORE)
-def info(checksum: bool, as_json: bool, store: str | None) -> None:
+@with_options(_JSON, _QUIET, STORE)
+def info(checksum: bool, as_json: bool, quiet: bool, store: str | None) -> None:
     """Counts and sizes."""
     from visdiff_local.session import Launcher
     from visdiff_local.store import content
+    from visdiff_local.system import progress
 
-    with Launcher() as launcher:
+    with progress.shown(quiet=quiet or as_json) as shown, Launcher() as launcher:
         place = launcher.store_at(store)
         known = place.info()
-        total = content.checksum(place) if checksum else None
+        total = content.checksum(place, shown) if checksum else None
     if as_json:
         vectors = [
             {"fingerprint": v.fingerprint, "dimension": v.dimension, "count": v.count,
@@ -88,19 +89,22 @@ def search(query: str, k: int, as_json: bool, **options: Any) -> None:
 @store.command()
 @click.option("--threshold", type=float, default=0.97, help="Cosine from which.  [0.97]")
 @click.argument("sets", nargs=-1, metavar="[SET]…")
-@with_options(_JSON, MODELS, STORE)
-def duplicates(threshold: float, sets: tuple[str, ...], as_json: bool, **options: Any) -> None:
+@with_options(_JSON, _QUIET, MODELS, STORE)
+def duplicates(
+    threshold: float, sets: tuple[str, ...], as_json: bool, quiet: bool, **options: Any
+) -> None:
     """Groups of embedded images that are nearly the same; of these sets alone, where named."""
     from visdiff_local.session import Launcher, configured
     from visdiff_local.store.duplicates import groups
+    from visdiff_local.system import progress
 
     config = configured(a="", b="", **given(options))
-    with Launcher() as launcher:
+    with progress.shown(quiet=quiet or as_json) as shown, Launcher() as launcher:
         place = launcher.store(config)
         embedder = launcher.roles(config).embedder
         among = _ids(sets, place) if sets else None
         vectors = place.vectors(embedder.fingerprint, embedder.dimension)
-        found = groups(vectors, threshold, among)
+        found = groups(vectors, threshold, among, shown)
         paths = place.files.paths([id_ for group in found for id_ in group.ids])
     if as_json:
         terminal.out_json(
@@ -192,16 +196,17 @@ def import_(
 
 @store.command()
 @click.argument("folder", metavar="DIR")
-@with_options(_JSON, MODELS, STORE)
-def export(folder: str, as_json: bool, **options: Any) -> None:
+@with_options(_JSON, _QUIET, MODELS, STORE)
+def export(folder: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Write the embeddings as clip-retrieval has them: img_emb and metadata."""
     from visdiff_local.session import Launcher, configured
     from visdiff_local.store.ready_made import write_out
+    from visdiff_local.system import progress
 
     config = configured(a="", b="", **given(options))
-    with Launcher() as launcher:
+    with progress.shown(quiet=quiet or as_json) as shown, Launcher() as launcher:
         fingerprint = launcher.roles(config).embedder.fingerprint
-        count = write_out(launcher.store(config), fingerprint, Path(folder).expanduser())
+        count = write_out(launcher.store(config), fingerprint, Path(folder).expanduser(), shown)
     if as_json:
         terminal.out_json({"folder": folder, "vectors": count})
     else:
@@ -212,24 +217,26 @@ def export(folder: str, as_json: bool, **options: Any) -> None:
 @click.option("--older-than", "days", type=float, metavar="DAYS", help="Not used for so long.")
 @click.option("--max-gib", type=float, help="Then the oldest, until the rest is so small.")
 @click.option("--all", "everything", is_flag=True, help="Everything, from the disk too.")
-@with_options(_JSON, STORE)
+@with_options(_JSON, _QUIET, STORE)
 def gc(
     days: float | None,
     max_gib: float | None,
     everything: bool,
     as_json: bool,
+    quiet: bool,
     store: str | None,
 ) -> None:
     """Forget what has not been used for long; tidy and compact the rest."""
     from visdiff_local.session import Launcher
+    from visdiff_local.system import progress
 
-    with Launcher() as launcher:
+    with progress.shown(quiet=quiet or as_json) as shown, Launcher() as launcher:
         place = launcher.store_at(store)
         if everything:
             freed = place.clear()
         else:
             limit = None if max_gib is None else int(max_gib * (1 << 30))
-            freed = place.gc(older_than_days=days, max_bytes=limit)
+            freed = place.gc(older_than_days=days, max_bytes=limit, progress=shown)
     if as_json:
         terminal.out_json({"folder": str(place.folder), "freed_bytes": freed})
     else:

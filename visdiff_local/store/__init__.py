@@ -21,6 +21,7 @@ from visdiff_local.store.database import DAY, Database
 from visdiff_local.store.disk import cannot, private_folder, size_of
 from visdiff_local.store.vectors import VectorIndex
 from visdiff_local.system import foreign
+from visdiff_local.system.progress import SILENT, Progress
 
 __all__ = ["Store", "StoreInfo", "VectorsInfo", "default_folder"]
 
@@ -109,7 +110,13 @@ class Store:
             tuple(filter(None, map(_vectors_info, self._model_folders()))),
         )
 
-    def gc(self, *, older_than_days: float | None = None, max_bytes: int | None = None) -> int:
+    def gc(
+        self,
+        *,
+        older_than_days: float | None = None,
+        max_bytes: int | None = None,
+        progress: Progress = SILENT,
+    ) -> int:
         """Forgets what was not used for so long, then the oldest until the rest is small enough;
         merges the embeddings of each model into one shard.
 
@@ -118,16 +125,22 @@ class Store:
         """
         before = size_of(self.folder)
         now = time.time()
+        models = self._model_folders()
+        progress.start("tidy", len(models) + 2)
         self._tidy(now)
         if older_than_days is not None:
             self._forget(now - older_than_days * DAY)
         if max_bytes is not None:
             self._forget(self._cutoff(max_bytes))
-        for folder in self._model_folders():
+        progress.advance(1)
+        for folder in models:
             info = _vectors_info(folder)
             if info:
                 VectorIndex(folder, info.fingerprint, info.dimension, self._report).compact()
+            progress.advance(1)
         self._database.shrink()
+        progress.advance(1)
+        progress.finish()
         return max(0, before - size_of(self.folder))
 
     def clear(self) -> int:

@@ -19,6 +19,7 @@ from visdiff_local.images.hashes import bits_between
 from visdiff_local.images.listing import hex_of
 from visdiff_local.store.shards import HalfArray
 from visdiff_local.store.vectors import VectorIndex, rounded
+from visdiff_local.system.progress import SILENT, Progress
 
 EXACT = 8192
 """Up to so many images every pair is compared."""
@@ -51,7 +52,12 @@ class Links:
     cosine: npt.NDArray[np.float32]
 
 
-def groups(index: VectorIndex, threshold: float, among: Set[str] | None = None) -> list[Group]:
+def groups(
+    index: VectorIndex,
+    threshold: float,
+    among: Set[str] | None = None,
+    progress: Progress = SILENT,
+) -> list[Group]:
     """Groups of two or more, the most alike first.
 
     Args:
@@ -62,9 +68,12 @@ def groups(index: VectorIndex, threshold: float, among: Set[str] | None = None) 
     if among is not None:
         wanted = np.sort(np.frombuffer(bytes.fromhex("".join(sorted(among))), ids.dtype))
         chosen = np.flatnonzero(np.isin(ids, wanted))
-    find = _each_with_each if len(chosen) <= EXACT else _by_signs
     forest = _Forest(len(chosen))
-    for links in find(rows, chosen, threshold, forest):
+    if len(chosen) <= EXACT:
+        found = _each_with_each(rows, chosen, threshold)
+    else:
+        found = _by_signs(rows, chosen, threshold, forest, progress)
+    for links in found:
         forest.link(links)
     return [
         Group(tuple(hex_of(ids[chosen[members]])), lowest) for members, lowest in forest.groups()
@@ -110,9 +119,7 @@ class _Forest:
         return [(found[i], lowest[i]) for i in by_likeness]
 
 
-def _each_with_each(
-    rows: HalfArray, chosen: IntArray, threshold: float, forest: _Forest
-) -> Iterator[Links]:
+def _each_with_each(rows: HalfArray, chosen: IntArray, threshold: float) -> Iterator[Links]:
     vectors = rounded(rows[chosen])
     for first in range(0, len(vectors), _ROWS_AT_ONCE):
         cosine = vectors[first : first + _ROWS_AT_ONCE] @ vectors.T
@@ -123,7 +130,7 @@ def _each_with_each(
 
 
 def _by_signs(
-    rows: HalfArray, chosen: IntArray, threshold: float, forest: _Forest
+    rows: HalfArray, chosen: IntArray, threshold: float, forest: _Forest, progress: Progress
 ) -> Iterator[Links]:
     yield from _equal(rows, chosen)
     first = np.unique(forest.component, return_index=True)[1]  # one of those that are equal
@@ -134,6 +141,7 @@ def _by_signs(
     limit = _BITS * differ + _BEYOND * sqrt(_BITS * differ * (1 - differ)) + 1
     kept_bits = min(_BITS, max(1, ceil(log2(max(2, len(first) / NEIGHBOURS)))))
     order = np.lexsort(codes.T)
+    progress.start("compare", TABLES)
     for _ in range(TABLES):
         bits = np.zeros(_BITS, np.bool_)
         bits[rng.permutation(_BITS)[:kept_bits]] = True
@@ -154,6 +162,8 @@ def _by_signs(
             )
             near = forest.unlinked(first[pairs[apart <= limit]])
             yield from _alike(rows, chosen, near, threshold)
+        progress.advance(1)
+    progress.finish()
 
 
 def _equal(rows: HalfArray, chosen: IntArray) -> Iterator[Links]:

@@ -14,6 +14,7 @@ from visdiff_local.store.asking import ids_of
 from visdiff_local.store.cached import CachedEmbedder, Counter
 from visdiff_local.store.disk import private_folder, write_atomically
 from visdiff_local.store.keys import key, keys
+from visdiff_local.system.progress import SILENT, Progress
 from visdiff_local.types import ImageRef
 
 ROWS_A_FILE = 1_000_000
@@ -106,7 +107,7 @@ class ImportedEmbedder(CachedEmbedder):
         return vectors
 
 
-def write_out(store: Store, fingerprint: str, folder: Path) -> int:
+def write_out(store: Store, fingerprint: str, folder: Path, progress: Progress = SILENT) -> int:
     """Embeddings as ``img_emb/img_emb_N.npy`` (float16) and ``metadata/metadata_N.parquet``
     (``image_path``, ``sha256``); how many.
 
@@ -122,6 +123,7 @@ def write_out(store: Store, fingerprint: str, folder: Path) -> int:
             "nothing is embedded by this model yet; type: visdiff-local prepare SET --embed"
         )
     ids, matrix = store.vectors(fingerprint, dimension).matrix()
+    progress.start("export", len(ids))
     for part in ("img_emb", "metadata"):
         private_folder(folder / part)
     for number, first in enumerate(range(0, len(ids), ROWS_A_FILE)):
@@ -138,6 +140,8 @@ def write_out(store: Store, fingerprint: str, folder: Path) -> int:
 
         write_atomically(folder / "img_emb" / f"img_emb_{number}.npy", vectors)
         write_atomically(folder / "metadata" / f"metadata_{number}.parquet", metadata)
+        progress.advance(len(rows))
+    progress.finish()
     return len(ids)
 
 

@@ -57,6 +57,10 @@ class Silent:
         pass
 
 
+SILENT = Silent()
+"""For those whom nobody watches."""
+
+
 class PlainLines:
     """One line when a stage ends, and one every ten seconds while it runs: for logs and pipes.
 
