@@ -121,7 +121,7 @@ def test_across_families_is_bh_in_one_and_never_kinder(families):
     chosen = stats.benjamini_hochberg([q.min() for q in own]) <= 0.05
     for q, q_own, taken in zip(found, own, chosen, strict=True):
         expected = np.minimum(1, q_own * len(families) / chosen.sum()) if taken else 1.0
-        np.testing.assert_allclose(q, expected)
+        np.testing.assert_allclose(q, expected, atol=1e-300)  # below that nothing is exact
 
 
 def test_the_smallest_p_of_independent_hypotheses_is_sidaks(rng: Rng):
