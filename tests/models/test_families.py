@@ -1,5 +1,6 @@
 """The vision-language models of 2026: ten families, each a tiny random folder of its format."""
 
+import re
 import shutil
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from visdiff_local.models.specs import ModelSpec
 QUESTIONS = ["is there a dog?", "is there a big red dog in this image?", "a dog?"]
 HYBRID = ("qwen3.5", "lfm2-vl", "minicpm-v-4.6")
 WITHOUT_PILLOW = {
+    "gemma-4-unified": "Gemma4UnifiedImageProcessor",
     "lfm2-vl": "Lfm2VlImageProcessor",
     "molmo-2": "Molmo2ImageProcessor",
     "perception-lm": "PerceptionLMImageProcessor",
@@ -176,7 +178,10 @@ def _tokens(opened: Any) -> int:
     return int((item["input_ids"] == opened.opened.model.config.image_token_id).sum())
 
 
-@pytest.mark.parametrize(("name", "budgets"), [("gemma-4", (70, 140)), ("qwen3-vl", (4, 64))])
+@pytest.mark.parametrize(
+    ("name", "budgets"),
+    [("gemma-4", (70, 140)), ("gemma-4-unified", (70, 140)), ("qwen3-vl", (4, 64))],
+)
 def test_an_image_budget_is_kept_and_in_the_fingerprint(
     name: str, budgets: tuple[int, int]
 ) -> None:
@@ -198,6 +203,21 @@ def test_a_model_without_an_image_budget_says_so() -> None:
 def test_gemma_is_not_opened_where_it_would_overflow(quantization: str) -> None:
     with pytest.raises(UsageError, match='its text is empty; set quantization = "nf4"'):
         vlm.open_model(spec("gemma-4", quantization=quantization), folder("gemma-4"), device="cpu")
+
+
+@pytest.mark.parametrize("name", families.FAMILIES)
+def test_in_4_bits_what_sees_stays_whole(name: str) -> None:
+    pytest.importorskip("bitsandbytes")
+    opened = vlm.open_model(spec(name, quantization="nf4"), folder(name), device="cpu")
+    kinds = {
+        module: type(layer).__name__
+        for module, layer in opened.opened.model.named_modules()
+        if type(layer).__name__ in ("Linear", "Linear4bit")
+    }
+    small = {module for module, kind in kinds.items() if kind == "Linear4bit"}
+    layers = {module for module in kinds if re.search(r"(language|text)_model\.layers", module)}
+    assert layers <= small
+    assert all(re.search(r"(language|text)_model", module) for module in small)
 
 
 # ---- as a language model -------------------------------------------------------------------------

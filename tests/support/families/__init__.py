@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.support.families.others import (
     gemma4,
+    gemma4_unified,
     internvl,
     lfm2_vl,
     llava_onevision,
@@ -23,6 +24,7 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
     "qwen3-vl": qwen3_vl,
     "qwen3.5": qwen3_5,
     "gemma-4": gemma4,
+    "gemma-4-unified": gemma4_unified,
     "internvl-3.5": internvl,
     "smolvlm-2": smolvlm2,
     "minicpm-v-4.6": minicpm,

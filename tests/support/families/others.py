@@ -1,6 +1,7 @@
 """Vision-language models of 2026 in small, but for Qwen's."""
 
 from pathlib import Path
+from typing import Any
 
 import transformers
 
@@ -8,15 +9,21 @@ from tests.support.families.base import chat, qwen35_text, words
 from tests.support.tiny.base import PATCH, SIDE, spread, tokenizer, vision
 from tests.support.tiny.vlm import CHAT, language
 
+_GEMMA = {
+    "image_token": "<|image|>", "boi_token": "<|image>", "eoi_token": "<image|>",
+    "audio_token": "<|audio|>", "boa_token": "<|audio>", "eoa_token": "<audio|>",
+}  # fmt: skip
+
+
+def _gemma_ids(made: Any) -> dict[str, int]:
+    ids = {f"{name}_id": made.convert_tokens_to_ids(text) for name, text in _GEMMA.items()}
+    ids["eoa_token_index"] = ids.pop("eoa_token_id")
+    return {**ids, "video_token_id": made.convert_tokens_to_ids("<|video|>")}
+
 
 def gemma4(folder: Path) -> Path:
     """Gemma 4: sliding windows, per-layer inputs, an image budget."""
-    named = {
-        "image_token": "<|image|>", "boi_token": "<|image>", "eoi_token": "<image|>",
-        "audio_token": "<|audio|>", "boa_token": "<|audio>", "eoa_token": "<audio|>",
-    }  # fmt: skip
-    made = words(named, "<|video|>")
-    ids = {name: made.convert_tokens_to_ids(text) for name, text in named.items()}
+    made = words(_GEMMA, "<|video|>")
     config = transformers.Gemma4Config(
         text_config=language(
             head_dim=32, global_head_dim=32, layer_types=["sliding_attention", "full_attention"],
@@ -29,13 +36,7 @@ def gemma4(folder: Path) -> Path:
         },
         audio_config=None,
         tie_word_embeddings=False,
-        image_token_id=ids["image_token"],
-        boi_token_id=ids["boi_token"],
-        eoi_token_id=ids["eoi_token"],
-        audio_token_id=ids["audio_token"],
-        boa_token_id=ids["boa_token"],
-        eoa_token_index=ids["eoa_token"],
-        video_token_id=made.convert_tokens_to_ids("<|video|>"),
+        **_gemma_ids(made),
     )  # fmt: skip
     spread(transformers.Gemma4ForConditionalGeneration(config)).save_pretrained(folder)
     transformers.Gemma4Processor(
@@ -43,6 +44,30 @@ def gemma4(folder: Path) -> Path:
         transformers.Gemma4ImageProcessorPil(max_soft_tokens=70),
         made,
         transformers.Gemma4VideoProcessor(),
+        chat_template=chat("<|image|>"),
+    ).save_pretrained(folder)
+    return folder
+
+
+def gemma4_unified(folder: Path) -> Path:
+    """Gemma 4 12B: no tower, patches of pixels go into the language model; one key for a value."""
+    made = words(_GEMMA, "<|video|>")
+    config = transformers.Gemma4UnifiedConfig(
+        text_config=language(
+            head_dim=32, global_head_dim=32, layer_types=["sliding_attention", "full_attention"],
+            sliding_window=128, num_global_key_value_heads=1, attention_k_eq_v=True,
+        ),
+        vision_config={"mm_embed_dim": 64, "mm_posemb_size": 64, "output_proj_dims": 64},
+        audio_config=None,
+        tie_word_embeddings=False,
+        **_gemma_ids(made),
+    )  # fmt: skip
+    spread(transformers.Gemma4UnifiedForConditionalGeneration(config)).save_pretrained(folder)
+    transformers.Gemma4UnifiedProcessor(
+        transformers.Gemma4UnifiedAudioFeatureExtractor(),
+        transformers.Gemma4UnifiedImageProcessor(max_soft_tokens=70),
+        made,
+        transformers.Gemma4UnifiedVideoProcessor(),
         chat_template=chat("<|image|>"),
     ).save_pretrained(folder)
     return folder

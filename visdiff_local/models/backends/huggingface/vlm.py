@@ -92,8 +92,8 @@ def open_model(
 def _kept_whole(_: object) -> list[str]:
     """Vision towers and projectors by the names that the architectures have for them. Quantizing
     them saves little and costs accuracy; a name must be the whole path or it matches nothing."""
-    parts = ("vision_tower", "vision_model", "visual", "multi_modal_projector", "connector")
-    return ["lm_head", *(f"model.{part}" for part in parts)]
+    parts = "vision_tower vision_model visual multi_modal_projector connector embed_vision merger"
+    return ["lm_head", *(f"model.{part}" for part in parts.split())]
 
 
 class Vlm:
