@@ -28,6 +28,21 @@ class Vision(Strict):
         return self.parameters * self.stored_bits / 8
 
 
+class Linear(Strict):
+    """Layers of linear attention (Gated DeltaNet): a state of one size, however long the prompt."""
+
+    layers: int = Field(ge=1)
+    width: int = Field(ge=1)
+    """Value heads times their size."""
+    key: int = Field(ge=1)
+    """Size of a key head."""
+
+    @property
+    def state_bytes(self) -> int:
+        """Of one sequence: a matrix a value head and layer, in 32 bits."""
+        return self.layers * self.width * self.key * 4
+
+
 class Size(Strict):
     """The numbers of an architecture that decide how much memory it takes (``models plan``)."""
 
@@ -41,11 +56,13 @@ class Size(Strict):
     width: int = Field(default=0, ge=0)
     mlp: int = Field(default=0, ge=0)
     kv_width: int = Field(default=0, ge=0)
-    """Key-value heads times their size."""
+    """Key-value heads times their size: the mean of all layers, where some keep none of their own
+    or another width."""
     vocabulary: int = Field(default=0, ge=0)
     image_tokens: int = Field(default=0, ge=0)
     """Tokens of the prompt that one image becomes."""
     vision: Vision | None = None
+    linear: Linear | None = None
 
     @property
     def published_bytes(self) -> float:

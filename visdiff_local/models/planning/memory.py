@@ -3,7 +3,8 @@
 Weights are counted exactly. Activations are those of one transformer block without gradients, the
 most that are alive at once: the residual stream, queries, keys, values and attention's output
 (6 × width), gate, up and their product (3 × mlp), in 16 bits. Attention is fused and never writes
-its n × n matrix. Keys and values are 16 bits: 2 × layers × kv_width × 2 bytes a token.
+its n × n matrix. Keys and values are 16 bits: 2 × layers × kv_width × 2 bytes a token. Linear
+attention keeps a state instead, and computes it in 32 bits.
 """
 
 from visdiff_local.models.specs import ModelSpec, Size, Vision
@@ -15,6 +16,10 @@ QLoRA, 2023, section 3, double quantization)."""
 
 PROMPT_TOKENS = 96
 """Words around the image in a question or a request for a caption."""
+LINEAR_VECTORS = 15
+"""Numbers of 32 bits a token and value that linear attention has alive at its widest, as it is
+computed without a kernel of its own: 237,057 bytes a token were counted in a layer of Qwen3.5-4B,
+which is 14.5 times its 4,096 values."""
 LLAMA_BLOCK = 512
 """Tokens that llama.cpp computes at a time (``n_ubatch``)."""
 LLAMA_POOL = 2
@@ -96,7 +101,9 @@ def item_bytes(spec: ModelSpec) -> float:
     tokens = size.image_tokens + PROMPT_TOKENS + spec.max_new_tokens
     logits = size.vocabulary * 2 * _SINGLE
     # The tower is done when the language model begins, so only the larger of the two counts.
-    return max(image, _block_bytes(size, tokens) + tokens * size.kv_bytes_per_token + logits)
+    state = size.linear.state_bytes if size.linear else 0
+    kept = tokens * size.kv_bytes_per_token + state
+    return max(image, _block_bytes(size, tokens) + kept + logits)
 
 
 def _vision_bytes(vision: Vision) -> float:
@@ -104,4 +111,5 @@ def _vision_bytes(vision: Vision) -> float:
 
 
 def _block_bytes(size: Size, tokens: int) -> float:
-    return tokens * _HALF * (6 * size.width + 3 * size.mlp)
+    linear = _SINGLE * LINEAR_VECTORS * size.linear.width if size.linear else 0
+    return tokens * max(_HALF * (6 * size.width + 3 * size.mlp), linear)
