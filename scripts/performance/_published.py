@@ -100,6 +100,12 @@ QWEN3_2B = {
 }
 QWEN3_4B = {"hidden_size": 2560, "intermediate_size": 9728, "tie_word_embeddings": True}
 QWEN3_8B = {"hidden_size": 4096, "intermediate_size": 12_288}
+QWEN3_14B = {
+    "hidden_size": 5120,
+    "intermediate_size": 17_408,
+    "num_hidden_layers": 40,
+    "num_attention_heads": 40,
+}
 QWEN3_32B = {
     "hidden_size": 5120,
     "intermediate_size": 25_600,

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import transformers as hf
+from _modern import MODERN
 from _published import (
     CLIP_L_336,
     EVA_G,
@@ -20,6 +21,7 @@ from _published import (
     QWEN3_2B,
     QWEN3_4B,
     QWEN3_8B,
+    QWEN3_14B,
     QWEN3_32B,
     QWEN25_7B,
     QWEN25_VISION,
@@ -124,8 +126,8 @@ def qwen3(**text: Any) -> Any:
     return hf.Qwen3ForCausalLM(hf.Qwen3Config(**numbers))
 
 
-def internvl() -> Any:
-    """InternVL3.5-8B: a ViT of 300 M at 448 pixels over Qwen3-8B."""
+def internvl(text: Mapping[str, Any]) -> Any:
+    """InternVL3.5: a ViT of 300 M at 448 pixels over Qwen3."""
     config = hf.InternVLConfig(
         vision_config={
             "hidden_size": 1024,
@@ -143,7 +145,7 @@ def internvl() -> Any:
             "num_key_value_heads": 8,
             "head_dim": 128,
             "tie_word_embeddings": False,
-            **QWEN3_8B,
+            **text,
         },
         tie_word_embeddings=False,
     )
@@ -210,7 +212,8 @@ BUILDERS: Mapping[str, Callable[[], Any]] = {
     "qwen3-vl-8b": lambda: qwen3_vl({**TOWER_400M, "out_hidden_size": 4096}, QWEN3_8B),
     "qwen3-vl-32b": lambda: qwen3_vl({**TOWER_400M, "out_hidden_size": 5120}, QWEN3_32B),
     "smolvlm2-2.2b": smolvlm2,
-    "internvl3.5-8b": internvl,
+    "internvl3.5-8b": lambda: internvl(QWEN3_8B),
+    "internvl3.5-14b": lambda: internvl(QWEN3_14B),
     "llava-onevision-7b": llava_onevision,
     "qwen3-vl-2b-gguf": lambda: qwen3_vl({**TOWER_300M, "out_hidden_size": 2048}, QWEN3_2B),
     "qwen3-vl-4b-gguf": lambda: qwen3_vl({**TOWER_300M, "out_hidden_size": 2560}, QWEN3_4B),
@@ -229,6 +232,7 @@ BUILDERS: Mapping[str, Callable[[], Any]] = {
     "vicuna-1.5-7b": lambda: llama(**VICUNA_7B),
     "vicuna-1.5-13b": lambda: llama(**VICUNA_13B),
     "llama-3.1-8b-instruct": lambda: llama(**LLAMA_31_8B),
+    **MODERN,
 }
 """By the names of models.toml."""
 

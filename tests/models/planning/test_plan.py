@@ -15,7 +15,10 @@ from visdiff_local.models.planning.plan import CPU_BATCH, LARGEST_BATCH, Plan, m
 from visdiff_local.models.specs import Registry, load_registry
 
 CARDS = (8.0, 12.0, 16.0, 24.0, 48.0)
-WHOLE = ("vision_tower", "multi_modal_projector", "visual", "vision_model", "qformer")
+WHOLE = (
+    *("vision_tower", "multi_modal_projector", "visual", "vision_model", "qformer"),
+    *("embed_vision", "merger"),
+)
 """What the backends leave unquantized, as parts of module names."""
 
 
@@ -47,7 +50,9 @@ REAL = (
     *("blip2-opt-2.7b", "blip2-flan-t5-xl", "blip2-flan-t5-xxl", "llava-1.5-7b", "llava-1.5-13b"),
     *("llava-1.6-mistral-7b", "siglip2-so400m"),
     *("qwen3-vl-4b", "qwen3-vl-8b", "qwen3-vl-32b", "smolvlm2-2.2b"),
-    *("internvl3.5-8b", "llava-onevision-7b"),
+    *("internvl3.5-8b", "internvl3.5-14b", "llava-onevision-7b"),
+    *("qwen3.5-0.8b", "qwen3.5-4b", "qwen3.5-9b", "gemma-4-e2b", "gemma-4-e4b", "gemma-4-12b"),
+    *("lfm2.5-vl-1.6b", "minicpm-v-4.6", "molmo2-8b", "perception-lm-1b", "perception-lm-3b"),
     *("pe-core-t-16", "pe-core-s-16", "siglip2-base-32", "siglip2-large-16"),
     *("qwen3-4b-instruct-2507", "phi-4-mini-instruct"),
     *("pe-core-l-14", "pe-core-bigg-14", "siglip2-gopt"),
@@ -69,7 +74,7 @@ def test_real_architectures_weigh_what_the_plan_says(
         assert size.quantized == pytest.approx(count, rel=0.03)
 
 
-@pytest.mark.parametrize("name", ["modern-8gb", "modern-cpu-one"])
+@pytest.mark.parametrize("name", ["modern-8gb", "modern-cpu-one", "qwen3.5-8gb", "gemma4-12gb"])
 def test_one_model_for_all_roles_is_planned_once(name: str, registry: Registry) -> None:
     profile = registry.profile(name)
     assert len({profile.captioner, profile.vlm, profile.llm}) == 1
