@@ -7,6 +7,7 @@ import pytest
 
 from visdiff_local.comparisons.across import of_few_classes
 from visdiff_local.comparisons.plan import Part, Plan
+from visdiff_local.comparisons.study import Study
 from visdiff_local.comparisons.table import Table
 from visdiff_local.comparisons.testing import in_part, with_q
 from visdiff_local.config import RunConfig
@@ -38,8 +39,8 @@ def narrow(
     nobody, explore = [None] * N, np.zeros(N, np.bool_)
     config = RunConfig(a="x", b="x")
     rng = np.random.default_rng(1)
-    given = (table, nobody, explore, config)
-    tested = with_q([in_part(part, scores, *given, rng) for part in plan.parts], config.alpha)
+    study = Study(table, plan, nobody, explore, config)
+    tested = with_q([in_part(part, scores, study, rng) for part in plan.parts], config.alpha)
     verdicts: list[list[Verdict]] = [
         [
             "confirmed" if q <= config.alpha and low > config.floor else "rejected"
@@ -49,7 +50,7 @@ def narrow(
     ]
     for each in verdicts[:-1] if unsupported is not None else ():
         each[unsupported] = "unsupported"
-    return of_few_classes(verdicts, tested, scores, table, plan, *given[1:]), verdicts
+    return of_few_classes(verdicts, tested, scores, study), verdicts
 
 
 def only(classes: int, shift: float) -> np.ndarray:

@@ -7,6 +7,7 @@ import pytest
 
 from visdiff_local.comparisons.plan import Part, Plan
 from visdiff_local.comparisons.redundancy import redundant
+from visdiff_local.comparisons.study import Study
 from visdiff_local.comparisons.table import Table
 from visdiff_local.comparisons.testing import in_part
 from visdiff_local.config import RunConfig
@@ -25,10 +26,11 @@ def follows(scores: np.ndarray) -> dict[int, int]:
     nobody, explore = [None] * N, np.zeros(N, np.bool_)
     config = RunConfig(a="x", b="x")
     values = scores.astype(np.float32)
-    one = in_part(part, values, table, nobody, explore, config, np.random.default_rng(0))
+    study = Study(table, plan, nobody, explore, config)
+    one = in_part(part, values, study, np.random.default_rng(0))
     sure = (one.p_value < 0.01) & (one.ci[:, 0] > config.floor)
     assert sure.all(), "each would be confirmed alone"
-    return redundant(one, sure, values, plan, part, nobody, explore, config)
+    return redundant(one, sure, values, part, study)
 
 
 @pytest.fixture

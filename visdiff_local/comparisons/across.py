@@ -12,10 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from visdiff_local.comparisons.plan import Part, Plan
-from visdiff_local.comparisons.table import BoolArray, Labels, Table
+from visdiff_local.comparisons.plan import Part
+from visdiff_local.comparisons.study import Study
 from visdiff_local.comparisons.testing import Tested, comparable, in_part
-from visdiff_local.config import RunConfig
 from visdiff_local.protocols import FloatArray
 from visdiff_local.types import Verdict
 
@@ -24,11 +23,7 @@ def of_few_classes(
     verdicts: Sequence[Sequence[Verdict]],
     tested: Sequence[Tested],
     scores: FloatArray,
-    table: Table,
-    plan: Plan,
-    clusters: Labels,
-    explore: BoolArray,
-    config: RunConfig,
+    study: Study,
 ) -> dict[int, int | None]:
     """Rows that are confirmed in all classes together and do not hold across them, each with the
     row that is confirmed in the class where it tells most, if that is another.
@@ -37,6 +32,7 @@ def of_few_classes(
         verdicts: by part, of M texts each; all classes together come last.
         scores: (M, N), NaN on the explore half.
     """
+    plan, config = study.plan, study.config
     whole = plan.parts[-1]
     if plan.kind != "each" or whole.name in plan.group:
         return {}
@@ -49,9 +45,9 @@ def of_few_classes(
         if not classes or 2 * len(own[row]) > last:
             return True
         rest = _without(whole, [plan.parts[each] for each in classes])
-        if not comparable(rest.a & ~explore, rest.b & ~explore, rest.strata):
+        if not comparable(rest.a & study.validate, rest.b & study.validate, rest.strata):
             return False
-        found = in_part(rest, scores[[row]], table, clusters, explore, config, rng)
+        found = in_part(rest, scores[[row]], study, rng)
         same_way = bool(found.leans_to_a[0] == tested[last].leans_to_a[row])
         sure = bool(found.p_value[0] <= config.alpha and found.ci[0, 0] > config.floor)
         return same_way and sure

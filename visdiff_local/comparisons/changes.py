@@ -6,10 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from visdiff_local import stats
-from visdiff_local.comparisons.plan import Plan
-from visdiff_local.comparisons.table import BoolArray, Labels
+from visdiff_local.comparisons.study import Study
+from visdiff_local.comparisons.table import Labels
 from visdiff_local.comparisons.testing import Tested
-from visdiff_local.config import RunConfig
 from visdiff_local.protocols import FloatArray
 from visdiff_local.types.comparison import Change, Shape
 
@@ -45,25 +44,23 @@ class Changes:
 
 
 def along(
-    plan: Plan,
     scores: FloatArray,
-    clusters: Labels,
-    explore: BoolArray,
-    config: RunConfig,
+    study: Study,
     rng: np.random.Generator,
 ) -> Changes | None:
     """None where the order is a number an image and no order of groups, or there is no text."""
+    plan = study.plan
     if plan.kind != "trend" or plan.order is None or not len(scores):
         return None
-    at = np.flatnonzero(~explore & ~np.isnan(plan.order))
+    at = np.flatnonzero(study.validate & ~np.isnan(plan.order))
     coarse, firsts, lasts = _together(plan.order[at], plan.values)
     if len(firsts) < 2:
         return None
     found = stats.change(
         scores[:, at],
         coarse,
-        **_design(plan, clusters, at),
-        permutations=config.permutations,
+        **_design(study, at),
+        permutations=study.config.permutations,
         rng=rng,
     )
     return Changes(found, at, coarse, firsts, lasts)
@@ -73,17 +70,14 @@ def placed(
     changes: Changes | None,
     q: npt.NDArray[np.float64] | None,
     scores: FloatArray,
-    plan: Plan,
-    clusters: Labels,
-    config: RunConfig,
+    study: Study,
 ) -> dict[int, Change]:
     """Of the texts whose q (M,) is small enough, where they change."""
     if changes is None or q is None:
         return {}
-    rows = [row for row in np.argsort(q, kind="stable")[:MOST].tolist() if q[row] <= config.alpha]
-    return {
-        row: _placed(changes, row, float(q[row]), scores, plan, clusters, config) for row in rows
-    }
+    surest = np.argsort(q, kind="stable")[:MOST].tolist()
+    rows = [row for row in surest if q[row] <= study.config.alpha]
+    return {row: _placed(changes, row, float(q[row]), scores, study) for row in rows}
 
 
 def _placed(
@@ -91,15 +85,14 @@ def _placed(
     row: int,
     q: float,
     scores: FloatArray,
-    plan: Plan,
-    clusters: Labels,
-    config: RunConfig,
+    study: Study,
 ) -> Change:
+    config = study.config
     kept = stats.cuts_kept(
         scores[row, changes.at],
         changes.order,
         level=1 - config.alpha,
-        **_design(plan, clusters, changes.at),
+        **_design(study, changes.at),
         permutations=min(DEALINGS, config.permutations),
         rng=np.random.default_rng([config.seed, 5, row]),
     )
@@ -113,11 +106,11 @@ def _placed(
     return Change(*figures, *ends, shape, changes.lasts[some[0]], changes.firsts[some[-1] + 1])
 
 
-def _design(plan: Plan, clusters: Labels, at: npt.NDArray[np.int64]) -> dict[str, Labels | None]:
-    grouped = [clusters[i] for i in at]
+def _design(study: Study, at: npt.NDArray[np.int64]) -> dict[str, Labels | None]:
+    grouped, strata = [study.clusters[i] for i in at], study.plan.strata
     return {
         "clusters": grouped if any(label is not None for label in grouped) else None,
-        "strata": None if plan.strata is None else [plan.strata[i] for i in at],
+        "strata": None if strata is None else [strata[i] for i in at],
     }
 
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from visdiff_local import stats
 from visdiff_local.comparisons.plan import Part, Plan
-from visdiff_local.comparisons.table import BoolArray, Labels, Table
+from visdiff_local.comparisons.study import Study
+from visdiff_local.comparisons.table import BoolArray, Labels
 from visdiff_local.comparisons.testing import Tested, in_part
-from visdiff_local.config import RunConfig
 from visdiff_local.protocols import FloatArray
 
 MOST_CLASSES = 20
@@ -58,14 +58,10 @@ def held_fixed(texts: Sequence[str], plan: Plan) -> BoolArray:
 
 def class_mix(
     texts: Sequence[str],
-    plan: Plan,
     part: Part,
     within: npt.NDArray[np.float64],
     scores: FloatArray,
-    table: Table,
-    clusters: Labels,
-    explore: BoolArray,
-    config: RunConfig,
+    study: Study,
 ) -> dict[int, tuple[float, bool]]:
     """Rows that tell the sets apart without classes alone: AUROC without them, and whether it
     leans to A.
@@ -73,11 +69,12 @@ def class_mix(
     Args:
         within: p (M,) within classes.
     """
+    plan, config = study.plan, study.config
     if plan.right is None or part.strata is None or not len(scores):
         return {}
     rng = np.random.default_rng([config.seed, 4])
     free = replace(part, strata=None)
-    plain = in_part(free, scores, table, clusters, explore, config, rng)
+    plain = in_part(free, scores, study, rng)
     alone = _tells(plain, config.alpha, config.floor) & (within > config.alpha)
     found = {
         row: (float(plain.area[row]), bool(plain.leans_to_a[row]))
@@ -85,30 +82,27 @@ def class_mix(
     }
     named = {row for row, text in enumerate(texts) if text in _classes(plan)}
     by_scores = {row: figures for row, figures in found.items() if row not in named}
-    return by_scores | _of_labels(texts, plan, free, table, clusters, config, rng)
+    return by_scores | _of_labels(texts, free, study, rng)
 
 
 def _of_labels(
     texts: Sequence[str],
-    plan: Plan,
     free: Part,
-    table: Table,
-    clusters: Labels,
-    config: RunConfig,
+    study: Study,
     rng: np.random.Generator,
 ) -> dict[int, tuple[float, bool]]:
     """Texts that name a class which one of the sets has more of."""
-    classes = _classes(plan)
+    classes = _classes(study.plan)
     rows = [row for row, text in enumerate(texts) if text in classes]
     if not rows:
         return {}
     known = [classes[texts[row]] for row in rows]
     is_of = np.array([[one == label for one in column] for label, column in known], np.float32)
-    all_of_them = np.zeros(len(plan.group), np.bool_)
-    plain = in_part(free, is_of, table, clusters, all_of_them, config, rng)
+    on_all = replace(study, explore=np.zeros_like(study.explore))
+    plain = in_part(free, is_of, on_all, rng)
     return {
         rows[at]: (float(plain.area[at]), bool(plain.leans_to_a[at]))
-        for at in np.flatnonzero(_tells(plain, config.alpha, 0.5)).tolist()
+        for at in np.flatnonzero(_tells(plain, study.config.alpha, 0.5)).tolist()
     }
 
 

@@ -8,12 +8,13 @@ import numpy.typing as npt
 from visdiff_local import stats
 from visdiff_local.comparisons.across import of_few_classes
 from visdiff_local.comparisons.class_mix import class_mix, held_fixed
-from visdiff_local.comparisons.plan import Part, Plan
+from visdiff_local.comparisons.plan import Part
 from visdiff_local.comparisons.pooling import Pooled
 from visdiff_local.comparisons.redundancy import redundant
-from visdiff_local.comparisons.table import BoolArray, Labels, Table
+from visdiff_local.comparisons.study import Study
+from visdiff_local.comparisons.table import BoolArray
 from visdiff_local.comparisons.testing import Tested
-from visdiff_local.config import P_YES_RANKERS, RunConfig
+from visdiff_local.config import P_YES_RANKERS
 from visdiff_local.images.listing import taken
 from visdiff_local.pipeline import support
 from visdiff_local.pipeline.evidence import evidence
@@ -28,22 +29,16 @@ def described(
     pool: Sequence[Pooled],
     scores: FloatArray,
     tested: Sequence[Tested],
-    table: Table,
-    plan: Plan,
-    clusters: Labels,
-    explore: BoolArray,
-    config: RunConfig,
+    study: Study,
     roles: RunModels,
     changes: Mapping[int, Change],
 ) -> tuple[Text, ...]:
     """Every text with its figures in every part, the confirmed first, then by AUROC."""
-    texts = [one.text for one in pool]
-    verdicts, supports, follows = _verdicts(
-        texts, scores, tested, table, plan, clusters, explore, config, roles
-    )
+    plan, texts = study.plan, [one.text for one in pool]
+    verdicts, supports, follows = _verdicts(texts, scores, tested, study, roles)
     first = plan.parts[0]
     p = tested[0].p_value
-    mixed = class_mix(texts, plan, first, p, scores, table, clusters, explore, config)
+    mixed = class_mix(texts, first, p, scores, study)
     found = []
     for row, text in enumerate(texts):
         where = _telling(row, tested, verdicts)
@@ -54,10 +49,10 @@ def described(
         by_group = {}
         if plan.order is None:
             by_group = {
-                each.name: _in_group(row, other, verdict[row], scores, each.a & ~explore)
+                each.name: _in_group(row, other, verdict[row], scores, each.a & study.validate)
                 for each, other, verdict in zip(plan.parts, tested, verdicts, strict=True)
             }
-        shown = _evidence(row, to_a, scores, table, part, explore)
+        shown = _evidence(row, to_a, scores, study, part)
         own, others = (shown.a, shown.b) if to_a else (shown.b, shown.a)
         found.append(
             Text(
@@ -75,7 +70,7 @@ def described(
                 by_group=by_group,
                 trend=None
                 if plan.order is None
-                else _trend(row, one, scores, plan, clusters, explore, changes.get(row)),
+                else _trend(row, one, scores, study, changes.get(row)),
                 examples=own,
                 others=others,
                 against=shown.against,
@@ -112,15 +107,12 @@ def _verdicts(
     texts: Sequence[str],
     scores: FloatArray,
     tested: Sequence[Tested],
-    table: Table,
-    plan: Plan,
-    clusters: Labels,
-    explore: BoolArray,
-    config: RunConfig,
+    study: Study,
     roles: RunModels,
 ) -> tuple[list[list[Verdict]], dict[tuple[int, int], float], dict[tuple[int, int], int]]:
     """By part and text; the support of those that would be confirmed; and the stronger text that
     each redundant one follows from."""
+    plan, config = study.plan, study.config
     supports: dict[tuple[int, int], float] = {}
     follows: dict[tuple[int, int], int] = {}
     verdicts: list[list[Verdict]] = []
@@ -134,18 +126,18 @@ def _verdicts(
         ]
         part = plan.parts[min(where, len(plan.parts) - 1)]
         rows = np.flatnonzero(sure)
-        found, floor = _support(rows, texts, scores, one, table, part, explore, config, roles)
+        found, floor = _support(rows, texts, scores, one, part, study, roles)
         for row, held in zip(rows.tolist(), found, strict=False):
             supports[where, row] = held
             if held < floor:
                 row_verdicts[row] = "unsupported"
         shown = np.array([verdict == "confirmed" for verdict in row_verdicts], np.bool_)
-        explained = redundant(one, shown, scores, plan, part, clusters, explore, config)
+        explained = redundant(one, shown, scores, part, study)
         for row, stronger in explained.items():
             row_verdicts[row] = "suggestive"
             follows[where, row] = stronger
         verdicts.append(row_verdicts)
-    narrow = of_few_classes(verdicts, tested, scores, table, plan, clusters, explore, config)
+    narrow = of_few_classes(verdicts, tested, scores, study)
     for row, cause in narrow.items():
         verdicts[-1][row] = "suggestive"
         if cause is not None:
@@ -158,25 +150,23 @@ def _support(
     texts: Sequence[str],
     scores: FloatArray,
     one: Tested,
-    table: Table,
     part: Part,
-    explore: BoolArray,
-    config: RunConfig,
+    study: Study,
     roles: RunModels,
 ) -> tuple[list[float], float]:
     if not len(rows):
         return [], 0.0
-    a, b = np.flatnonzero(part.a & ~explore), np.flatnonzero(part.b & ~explore)
-    images = Images.of(taken(table.refs, a), taken(table.refs, b))
+    a, b = np.flatnonzero(part.a & study.validate), np.flatnonzero(part.b & study.validate)
+    images = Images.of(taken(study.table.refs, a), taken(study.table.refs, b))
     directions: list[Direction] = ["a" if one.leans_to_a[row] else "b" for row in rows]
     asked = [
         Hypothesis(texts[row], direction, Provenance("comparison", 0))
         for row, direction in zip(rows, directions, strict=True)
     ]
     values = scores[rows][:, np.concatenate([a, b])]
-    if config.ranker in P_YES_RANKERS:
+    if study.config.ranker in P_YES_RANKERS:
         return support.by_answers(asked, values, images), support.YES
-    if "clip" not in config.ranker_names:
+    if "clip" not in study.config.ranker_names:
         return [], 0.0
     family = roles.family("embedder")
     return (
@@ -220,18 +210,16 @@ def _trend(
     row: int,
     one: Tested,
     scores: FloatArray,
-    plan: Plan,
-    clusters: Labels,
-    explore: BoolArray,
+    study: Study,
     change: Change | None,
 ) -> Trend:
     assert one.q_value is not None
-    group = np.array([label or "" for label in plan.group])
+    group = np.array([label or "" for label in study.plan.group])
     means, bands = {}, {}
-    for label in plan.values:
-        mine = np.flatnonzero((group == label) & ~explore)
+    for label in study.plan.values:
+        mine = np.flatnonzero((group == label) & study.validate)
         if len(mine):
-            mean, *ends = stats.mean_interval(scores[row, mine], [clusters[i] for i in mine])
+            mean, *ends = stats.mean_interval(scores[row, mine], [study.clusters[i] for i in mine])
             means[label] = mean
             if not np.isnan(ends).any():
                 bands[label] = (ends[0], ends[1])
@@ -243,13 +231,11 @@ def _trend(
     return Trend(area, (float(low), float(high)), *figures, means, bands, change)
 
 
-def _evidence(
-    row: int, to_a: bool, scores: FloatArray, table: Table, part: Part, explore: BoolArray
-) -> Evidence:
+def _evidence(row: int, to_a: bool, scores: FloatArray, study: Study, part: Part) -> Evidence:
     """The images for and against a text, of the two sides of the part where it tells most."""
-    places = [np.flatnonzero(side & ~explore) for side in (part.a, part.b)]
+    places = [np.flatnonzero(side & study.validate) for side in (part.a, part.b)]
     if not all(map(len, places)):
         return Evidence()
-    images = Images.of(*(taken(table.refs, side) for side in places))
+    images = Images.of(*(taken(study.table.refs, side) for side in places))
     direction: Direction = "a" if to_a else "b"
     return evidence(scores[row, np.concatenate(places)], images, direction)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from visdiff_local.comparisons.plan import Plan
-from visdiff_local.comparisons.table import BoolArray, Labels, Table
-from visdiff_local.config import RunConfig
+from visdiff_local.comparisons.study import Study
+from visdiff_local.comparisons.table import Labels
 from visdiff_local.images.table import ImageTable, TextScores
 from visdiff_local.measure import ATTRIBUTES
 from visdiff_local.pipeline import per_image
@@ -18,24 +18,20 @@ from visdiff_local.protocols import FloatArray
 def image_table(
     texts: Sequence[str],
     scores: FloatArray,
-    table: Table,
-    plan: Plan,
-    clusters: Labels,
-    explore: BoolArray,
-    config: RunConfig,
+    study: Study,
     roles: RunModels,
 ) -> ImageTable:
     """A row an image, a column a text. ``set`` is the group; ``side`` is a or b, where all parts
     compare the same two sides, such as wrong with right."""
-    refs = table.refs
+    plan, refs = study.plan, study.table.refs
     strata = plan.parts[-1].strata
     facts: Mapping[str, Sequence[Any]] = {
         "id": [ref.id for ref in refs],
         "name": [ref.name.replace("\\", "/").rpartition("/")[2] for ref in refs],
         "path": [ref.name for ref in refs],
         "set": [label or "" for label in plan.group],
-        "half": ["explore" if here else "validate" for here in explore],
-        "cluster": list(clusters),
+        "half": ["explore" if here else "validate" for here in study.explore],
+        "cluster": list(study.clusters),
         "stratum": [None] * len(refs) if strata is None else list(strata),
         "pair": [None] * len(refs),
         "caption": [ref.caption or roles.captions.get(ref.id) for ref in refs],
@@ -43,9 +39,9 @@ def image_table(
         "reason": [None if label is not None else "no value" for label in plan.group],
         "side": _sides(plan),
     }
-    attributes = {name: table.facts.values[:, i] for i, name in enumerate(ATTRIBUTES)}
+    attributes = {name: study.table.facts.values[:, i] for i, name in enumerate(ATTRIBUTES)}
     columns = tuple(
-        TextScores(text, per_image.kind(config.ranker), row)
+        TextScores(text, per_image.kind(study.config.ranker), row)
         for text, row in zip(texts, scores, strict=True)
     )
     return ImageTable(facts, attributes, columns)

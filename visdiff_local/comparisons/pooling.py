@@ -7,10 +7,9 @@ import numpy.typing as npt
 
 from visdiff_local import stats
 from visdiff_local.comparisons.class_mix import of_classes
-from visdiff_local.comparisons.plan import Part, Plan
-from visdiff_local.comparisons.table import BoolArray, Labels, Table
+from visdiff_local.comparisons.plan import Part
+from visdiff_local.comparisons.study import Study
 from visdiff_local.comparisons.testing import comparable
-from visdiff_local.config import RunConfig
 from visdiff_local.images.listing import taken
 from visdiff_local.pipeline import propose
 from visdiff_local.pipeline.models import RunModels
@@ -30,32 +29,28 @@ class Pooled:
 
 
 def pooled(
-    table: Table,
-    plan: Plan,
-    clusters: Labels,
-    explore: BoolArray,
-    config: RunConfig,
+    study: Study,
     roles: RunModels,
     rng: np.random.Generator,
 ) -> list[Pooled]:
     """The user's own texts as they are; else what is found in any part, and a text for each class
     of predictions. Of texts that say the same (:mod:`.dedupe`: near in words, and their scores on
     the explore half go together) the one that parts its part best stays."""
-    if config.hypotheses:
-        return [Pooled(text) for text in config.hypotheses]
+    if study.config.hypotheses:
+        return [Pooled(text) for text in study.config.hypotheses]
     found: dict[str, Hypothesis] = {}
     where: dict[str, Part] = {}
-    for part in plan.parts:
-        for hypothesis in _of_part(part, table, clusters, explore, config, roles, rng):
+    for part in study.plan.parts:
+        for hypothesis in _of_part(part, study, roles, rng):
             word = hypothesis.text.casefold()
             found.setdefault(word, hypothesis)
             where.setdefault(word, part)
-    classes = {text.casefold(): text for text in of_classes(plan)}
+    classes = {text.casefold(): text for text in of_classes(study.plan)}
     texts = {**{word: one.text for word, one in found.items()}, **classes}
     if not texts:
         return []
-    chosen = np.flatnonzero(explore)
-    refs = taken(table.refs, chosen)
+    chosen = np.flatnonzero(study.explore)
+    refs = taken(study.table.refs, chosen)
     everywhere = Images(refs, np.arange(len(refs)) < 1)
     listed = [Hypothesis(text, "a", Provenance("pool", 0)) for text in texts.values()]
     values = propose.explored(listed, everywhere, roles)
@@ -74,18 +69,15 @@ def pooled(
 
 def _of_part(
     part: Part,
-    table: Table,
-    clusters: Labels,
-    explore: BoolArray,
-    config: RunConfig,
+    study: Study,
     roles: RunModels,
     rng: np.random.Generator,
 ) -> tuple[Hypothesis, ...]:
-    a, b = part.a & explore, part.b & explore
+    a, b = part.a & study.explore, part.b & study.explore
     if not comparable(a, b, part.strata):
         return ()
-    sets = table.sets(a, b, part.names, clusters, part.strata)
-    given = config.model_copy(
+    sets = study.table.sets(a, b, part.names, study.clusters, part.strata)
+    given = study.config.model_copy(
         update={"within": "strata" if part.strata else None, "one_way": part.one_way}
     )
     images = sets.everything

@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from visdiff_local import stats
 from visdiff_local.comparisons.accuracy import valley
-from visdiff_local.comparisons.plan import Part, Plan
+from visdiff_local.comparisons.plan import Part
+from visdiff_local.comparisons.study import Study
 from visdiff_local.comparisons.table import BoolArray, Labels
 from visdiff_local.comparisons.testing import Tested
-from visdiff_local.config import RunConfig
 from visdiff_local.protocols import FloatArray
 
 WITHOUT_FAIL = 0.97
@@ -33,11 +33,8 @@ def redundant(
     one: Tested,
     sure: BoolArray,
     scores: FloatArray,
-    plan: Plan,
     part: Part,
-    clusters: Labels,
-    explore: BoolArray,
-    config: RunConfig,
+    study: Study,
 ) -> dict[int, int]:
     """Rows of ``sure`` (M,) that follow from a stronger one, each with the row of that one.
 
@@ -45,18 +42,19 @@ def redundant(
         one: all texts in this part, or along the order of the plan.
         scores: (M, N), NaN on the explore half.
     """
+    plan, config = study.plan, study.config
     order = sorted(np.flatnonzero(sure).tolist(), key=lambda row: (-one.area[row], row))
     rng = np.random.default_rng([config.seed, 3])
     strata = plan.strata if plan.order is not None else part.strata
     if plan.order is not None:
-        used = ~explore & ~np.isnan(plan.order)
+        used = study.validate & ~np.isnan(plan.order)
     else:
-        used = (part.a | part.b) & ~explore
+        used = (part.a | part.b) & study.validate
 
     at = np.flatnonzero(used)
     place = (part.a if plan.order is None else plan.order)[at]
     both_ways = plan.order is not None or not part.one_way
-    grouped = [clusters[i] for i in at]
+    grouped = [study.clusters[i] for i in at]
 
     def holds(row: int) -> bool:
         """Whether something is left of it, with what is held fixed."""

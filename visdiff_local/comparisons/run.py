@@ -16,10 +16,11 @@ from visdiff_local.comparisons import table as tables
 from visdiff_local.comparisons.accuracy import accuracies
 from visdiff_local.comparisons.describe import described, summary
 from visdiff_local.comparisons.image_table import image_table
-from visdiff_local.comparisons.plan import Asked, Plan, make
+from visdiff_local.comparisons.plan import Asked, make
 from visdiff_local.comparisons.pooling import pooled
 from visdiff_local.comparisons.remarks import many, remarks
-from visdiff_local.comparisons.table import BoolArray, Labels, Table
+from visdiff_local.comparisons.study import Study
+from visdiff_local.comparisons.table import Table
 from visdiff_local.comparisons.testing import Tested, along_order, in_part, with_q
 from visdiff_local.config import RunConfig
 from visdiff_local.errors import UsageError
@@ -79,24 +80,25 @@ def compare(
     explore = tables.explored(table, clusters, plan.kinds, config, rng)
 
     # Propose part by part; score every text once on every image.
-    pool = pooled(table, plan, clusters, explore, config, roles, rng)
+    study = Study(table, plan, clusters, explore, config)
+    pool = pooled(study, roles, rng)
     texts = [one.text for one in pool]
-    scores = _scores(texts, table, explore, config, roles, rng)
+    scores = _scores(texts, study, roles, rng)
 
     # Test every text in every part (along an order: trends and changes), and conclude over all.
     if plan.order is None:
-        tests = _in_parts(scores, table, plan, clusters, explore, config, roles, rng)
+        tests = _in_parts(scores, study, roles, rng)
     else:
-        tests = [along_order(plan, scores, clusters, explore, config, rng)]
-    changes = change_points.along(plan, scores, clusters, explore, config, rng)
+        tests = [along_order(scores, study, rng)]
+    changes = change_points.along(scores, study, rng)
     both = with_q([*tests, *([changes.tested()] if changes else [])], config.alpha)
     tested = both[: len(tests)]
-    placed = change_points.placed(changes, both[-1].q_value, scores, plan, clusters, config)
-    found = described(pool, scores, tested, table, plan, clusters, explore, config, roles, placed)
-    found = _with_accuracy(found, table, plan, config, roles, rng)
+    placed = change_points.placed(changes, both[-1].q_value, scores, study)
+    found = described(pool, scores, tested, study, roles, placed)
+    found = _with_accuracy(found, study, roles, rng)
     outside = _outside(table, roles)
     if keep is not None:
-        images = image_table(texts, scores, table, plan, clusters, explore, config, roles)
+        images = image_table(texts, scores, study, roles)
         keep(images, table.refs)
     folders = parts.folders([part.name for part in plan.parts])
     info = provenance.info(config, roles.pool.profile.name, roles, table.window)
@@ -127,36 +129,31 @@ def compare(
 
 def _in_parts(
     scores: FloatArray,
-    table: Table,
-    plan: Plan,
-    clusters: Labels,
-    explore: BoolArray,
-    config: RunConfig,
+    study: Study,
     roles: RunModels,
     rng: np.random.Generator,
 ) -> list[Tested]:
     tests = []
-    with roles.stage("test", len(plan.parts)):
-        for part in plan.parts:
-            tests.append(in_part(part, scores, table, clusters, explore, config, rng))
+    with roles.stage("test", len(study.plan.parts)):
+        for part in study.plan.parts:
+            tests.append(in_part(part, scores, study, rng))
             roles.progress.advance(1)
     return tests
 
 
 def _scores(
     texts: Sequence[str],
-    table: Table,
-    explore: BoolArray,
-    config: RunConfig,
+    study: Study,
     roles: RunModels,
     rng: np.random.Generator,
 ) -> FloatArray:
     """Float32 (M, N). Those of the explore half test nothing; where an answer is costly, they are
     NaN."""
-    values = np.full((len(texts), len(table.refs)), np.nan, np.float32)
-    at = np.arange(len(explore)) if config.ranker == "clip" else np.flatnonzero(~explore)
+    config = study.config
+    values = np.full((len(texts), len(study.table.refs)), np.nan, np.float32)
+    at = np.flatnonzero(study.validate | (config.ranker == "clip"))
     if texts and len(at):
-        refs = taken(table.refs, at)
+        refs = taken(study.table.refs, at)
         values[:, at] = _scored(texts, refs, config, roles, rng)
     return values
 
@@ -175,18 +172,17 @@ def _scored(
 
 def _with_accuracy(
     found: Sequence[Text],
-    table: Table,
-    plan: Plan,
-    config: RunConfig,
+    study: Study,
     roles: RunModels,
     rng: np.random.Generator,
 ) -> tuple[Text, ...]:
     """Confirmed texts with the models' accuracy, over the images of both halves: whether a text is
     confirmed was settled on one, how many images show it is best counted on all."""
+    table, plan = study.table, study.plan
     sure = [text.text for text in found if text.verdict == "confirmed"]
     if plan.right is None or not sure:
         return tuple(found)
-    values = dict(zip(sure, _scored(sure, table.refs, config, roles, rng), strict=True))
+    values = dict(zip(sure, _scored(sure, table.refs, study.config, roles, rng), strict=True))
     everywhere = np.ones(len(table.refs), np.bool_) if plan.known is None else plan.known
     return tuple(
         replace(text, accuracy=accuracies(values[text.text], plan.right, everywhere))

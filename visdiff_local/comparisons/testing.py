@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from visdiff_local import stats
-from visdiff_local.comparisons.plan import Part, Plan
-from visdiff_local.comparisons.table import BoolArray, Labels, Table
-from visdiff_local.config import RunConfig
+from visdiff_local.comparisons.plan import Part
+from visdiff_local.comparisons.study import Study
+from visdiff_local.comparisons.table import BoolArray, Labels
 from visdiff_local.protocols import FloatArray as Scores
 from visdiff_local.stats.ties import FloatArray
 
@@ -29,22 +29,19 @@ class Tested:
 def in_part(
     part: Part,
     scores: Scores,
-    table: Table,
-    clusters: Labels,
-    explore: BoolArray,
-    config: RunConfig,
+    study: Study,
     rng: np.random.Generator,
 ) -> Tested:
-    a, b = part.a & ~explore, part.b & ~explore
+    a, b = part.a & study.validate, part.b & study.validate
     at = np.concatenate([np.flatnonzero(a), np.flatnonzero(b)])
     m = len(scores)
     if not m or not comparable(a, b, part.strata):
         none = np.full(m, 0.5)
         return Tested(none, np.tile([0.0, 1.0], (m, 1)), np.ones(m), 1.0, np.ones(m, np.bool_))
-    design = table.sets(a, b, part.names, clusters, part.strata).everything.design
+    design = study.table.sets(a, b, part.names, study.clusters, part.strata).everything.design
     values = scores[:, at]
     rows = values if part.one_way else np.concatenate([values, -values])
-    found = stats.test(rows, design, permutations=config.permutations, rng=rng)
+    found = stats.test(rows, design, permutations=study.config.permutations, rng=rng)
     if part.one_way:
         return Tested(found.auroc, found.ci, found.p_value, found.p_global, np.ones(m, np.bool_))
     up = found.p_value[:m] <= found.p_value[m:]
@@ -63,27 +60,25 @@ def comparable(a: BoolArray, b: BoolArray, strata: Labels | None) -> bool:
 
 
 def along_order(
-    plan: Plan,
     scores: Scores,
-    clusters: Labels,
-    explore: BoolArray,
-    config: RunConfig,
+    study: Study,
     rng: np.random.Generator,
 ) -> Tested:
+    plan = study.plan
     assert plan.order is not None
-    at = np.flatnonzero(~explore & ~np.isnan(plan.order))
+    at = np.flatnonzero(study.validate & ~np.isnan(plan.order))
     m = len(scores)
     if not m:
         return Tested(np.zeros(0), np.zeros((0, 2)), np.zeros(0), 1.0, np.zeros(0, np.bool_))
     values = scores[:, at]
-    grouped = [clusters[i] for i in at]
+    grouped = [study.clusters[i] for i in at]
     strata = None if plan.strata is None else [plan.strata[i] for i in at]
     found = stats.trend(
         np.concatenate([values, -values]),
         plan.order[at],
         clusters=grouped if any(label is not None for label in grouped) else None,
         strata=strata,
-        permutations=config.permutations,
+        permutations=study.config.permutations,
         rng=rng,
     )
     up = found.p_value[:m] <= found.p_value[m:]
