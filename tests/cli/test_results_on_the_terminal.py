@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,6 +20,7 @@ from visdiff_local.measure.compare import warnings
 from visdiff_local.measure.duplicates import DuplicateReport
 from visdiff_local.measure.overlays import Overlay
 from visdiff_local.models.specs import load_registry
+from visdiff_local.protocols import ROLES
 from visdiff_local.results import serialize
 from visdiff_local.session import DEMO, configured, image_sets
 from visdiff_local.system import progress, terminal
@@ -112,6 +114,24 @@ def test_names_of_models_are_whole_at_any_width(
         assert name in listed.split() or f"\x1b[0m{name}" in listed, name
     for told in ("llama_cpp", "commercial", "bundled"):
         assert told in listed
+
+
+@pytest.mark.parametrize("width", ["60", "80", "119", "120"])
+@pytest.mark.parametrize("card", ["4", "24"])
+def test_names_in_a_plan_are_whole_at_any_width(
+    width: str, card: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", width)
+    registry = load_registry()
+    for profile in registry.profiles.values():
+        planned = CliRunner().invoke(cli, ["models", "plan", profile.name, "--gpu-gib", card])
+        table = re.sub(r"\x1b\[[0-9;]*m", "", planned.output.partition("weights and working")[0])
+        assert max(map(len, table.splitlines())) <= int(width)
+        for role in ROLES:
+            assert profile.model_of(role) in table.split(), (profile.name, table)
+        for header in ("batch", "stage"):
+            assert header in table.split()
 
 
 def test_one_sunset_is_one_warning() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _GB = 1e9
 _WIDTH = 120
-"""Columns of a pipe, and those that the table of models has room in."""
+"""Columns of a pipe, and those that the tables of models and of a plan have room in."""
 
 _WHERE: tuple[Option, ...] = (
     click.option("--models", "file", metavar="FILE", help="Your own models.toml."),
@@ -202,17 +202,19 @@ def import_models(source: str, weights: str | None, as_json: bool) -> None:
 def _show_plan(made: "Plan") -> None:
     card = f"a GPU of {made.gpu_gib:g} GiB" if made.gpu_gib else "no GPU"
     title = f"{made.profile} on {card}, {made.images} images"
-    table = _table(title, "stage", "model", "weights", "working", "batch", "where", "time")
+    wide = terminal.columns(_WIDTH) >= _WIDTH
+    columns = ("model", "weights", "working", "batch", "where", "time")
+    table = _table(title, "stage", *(columns if wide else ("GiB", "batch", "where, time")))
+    table.columns[0].no_wrap = not wide  # with the name of the model, which is typed and copied
     for stage in made.stages:
-        table.add_row(
-            stage.stage,
-            stage.model,
-            f"{stage.weights_gib:.1f}",
-            f"{stage.working_gib:.1f}",
-            str(stage.batch),
-            _placement(stage),
-            "?" if stage.seconds is None else f"{stage.seconds:,.0f} s",
-        )
+        weights, working = f"{stage.weights_gib:.1f}", f"{stage.working_gib:.1f}"
+        time = "?" if stage.seconds is None else f"{stage.seconds:,.0f} s"
+        batch, place = str(stage.batch), _placement(stage)
+        if wide:
+            table.add_row(stage.stage, stage.model, weights, working, batch, place, time)
+        else:
+            both = f"{stage.stage}\n{stage.model}", f"{weights}\n+ {working}"
+            table.add_row(*both, batch, f"{place}\n{time}")
     _print(table)
     terminal.out("weights and working memory in GiB")
     if any(stage.seconds is None for stage in made.stages):
