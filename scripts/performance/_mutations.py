@@ -53,7 +53,7 @@ def mutated(value: Any, rng: random.Random) -> Any:
     for _ in range(rng.randint(1, 3)):
         places = list(_places(whole))
         if not places:
-            return rng.choice(VALUES)
+            return copy.deepcopy(rng.choice(VALUES))
         owner, key = rng.choice(places)
         match rng.randrange(4):
             case 0:
@@ -61,18 +61,14 @@ def mutated(value: Any, rng: random.Random) -> Any:
             case 1 if isinstance(owner, dict):
                 owner[rng.choice(ODD)] = owner[key]
             case _:
-                owner[key] = rng.choice(VALUES)
+                owner[key] = copy.deepcopy(rng.choice(VALUES))  # it may be mutated next
     return whole
 
 
-def _places(value: Any, depth: int = 0) -> Iterator[tuple[Any, Any]]:
-    if not isinstance(value, dict | list) or depth > _DEEPEST:
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    if not isinstance(value, dict | list):
         return
     pairs = value.items() if isinstance(value, dict) else enumerate(value)
     for key, item in list(pairs):
         yield value, key
-        yield from _places(item, depth + 1)
-
-
-_DEEPEST = 50
-"""One of :data:`VALUES` is deeper than Python recurses; what lies that deep is left alone."""
+        yield from _places(item)
