@@ -47,7 +47,8 @@ def test_a_warm_run() -> None:
 
 
 def test_a_warm_run_against_an_earlier_state(tmp_path: Path) -> None:
-    (tmp_path / "visdiff_local").symlink_to(ROOT / "visdiff_local")
+    for part in ("visdiff_local", "models.toml"):
+        (tmp_path / part).symlink_to(ROOT / part)
     filled = ("--images", 25, "--repeats", 1, "--filled")
     assert last_line("warm_run", *filled, "--against", tmp_path).startswith("ratio ")
 

@@ -22,14 +22,13 @@ from visdiff_local.errors import InputError, UnreadableImageError, UsageError
 from visdiff_local.execution.tasks import units
 from visdiff_local.images import shown
 from visdiff_local.images.listing import hex_of
+from visdiff_local.images.reading import LOOKED_UP
 from visdiff_local.store import Store, merge, parts
 from visdiff_local.store.disk import private_folder
 from visdiff_local.store.keys import keys
 from visdiff_local.store.parts import FAILED, UNREADABLE, Answered, Recipe
 from visdiff_local.types import ImageRef, Stamp
 
-LOOKED_UP = 4096
-"""Images that the store is asked about together."""
 ROWS_A_PART = 16_384
 SECONDS_A_PART = 300.0
 """A part is closed after so much time or so many rows: what a shard that is killed computes again

@@ -26,8 +26,8 @@ from visdiff_local.types import Locator, Skipped, Stamp, Window
 
 _REMEMBER_EVERY = 256
 """Files between two writes: what an interrupted run loses at most."""
-_AT_ONCE = 8192
-"""Images that are looked up together."""
+LOOKED_UP = 8192
+"""Files that the memory is asked about together, by all who ask: it may keep the answer."""
 _NAMED_REASONS = 5
 
 
@@ -155,8 +155,8 @@ class _Reader:
         """Ids and facts of the images that are there, from memory or by reading them; so many at a
         time that little of them is ever held but in columns."""
         parts: list[Known] = []
-        for start in range(0, len(at), _AT_ONCE):
-            stamps = at.stamps(start, min(start + _AT_ONCE, len(at)))
+        for start in range(0, len(at), LOOKED_UP):
+            stamps = at.stamps(start, min(start + LOOKED_UP, len(at)))
             there = [i for i, stamp in enumerate(stamps) if isinstance(stamp, Stamp)]
             for index, error in enumerate(stamps, start):
                 if isinstance(error, UnreadableImageError):

@@ -22,6 +22,7 @@ from visdiff_local.images.covariates import Column
 from visdiff_local.images.facts import Known
 from visdiff_local.images.listing import ID_BYTES
 from visdiff_local.store.database import DAY, Database
+from visdiff_local.system import foreign
 from visdiff_local.types import Window
 
 _SCHEMA = """
@@ -128,7 +129,7 @@ def _as_bytes(known: Known) -> bytes:
 
 def _known(value: bytes) -> Known:
     with np.load(io.BytesIO(value), allow_pickle=False) as columns:
-        told: dict[str, Any] = json.loads(columns["told"].tobytes())
+        told = foreign.json_object(columns["told"].tobytes())
         tags = {
             name: Column(columns[f"tag{i}"], tuple(values))
             for i, (name, values) in enumerate(told["tags"].items())
