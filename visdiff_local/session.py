@@ -23,7 +23,7 @@ from visdiff_local.protocols import ROLES, Role
 from visdiff_local.results import folder as run_folder
 from visdiff_local.results.result import Outcome
 from visdiff_local.store import Store
-from visdiff_local.system.progress import Progress, Silent
+from visdiff_local.system.progress import SILENT, Progress
 from visdiff_local.types import Locator, RunResult
 
 DEMO = Path(__file__).parent / "assets" / "demo"
@@ -115,7 +115,7 @@ class Launcher:
     def run(self, config: RunConfig, progress: Progress | None = None) -> RunResult:
         """As :meth:`launch`, when nothing is to be written."""
         a, b = image_sets(config)
-        return self._run(config, a, b, progress or Silent())
+        return self._run(config, a, b, progress or SILENT)
 
     def launch(
         self,
@@ -126,7 +126,7 @@ class Launcher:
         b: ImageSet | None = None,
     ) -> Outcome:
         """The result of one run, with its thumbnails."""
-        progress = progress or Silent()
+        progress = progress or SILENT
         a, b = _image_set(config, "a", a), _image_set(config, "b", b)
         kept: list[ImageTable] = []
         result = self._run(config, a, b, progress, kept.append)
@@ -179,7 +179,7 @@ class Launcher:
     def roles(self, config: RunConfig, progress: Progress | None = None) -> RunModels:
         """The models of the configuration behind its store, for other uses than a run."""
         pool = self.pool(config)
-        pool.listener = (progress or Silent()).say
+        pool.listener = (progress or SILENT).say
         return RunModels(pool, self.store(config), progress)
 
     def store(self, config: RunConfig) -> Store:

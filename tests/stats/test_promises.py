@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
+from tests.support.chance import binomial, shift
 from visdiff_local import stats
 from visdiff_local.stats import Design
 
@@ -13,15 +14,6 @@ Rng = np.random.Generator
 @pytest.fixture
 def rng() -> Rng:
     return np.random.default_rng(11)
-
-
-def shift(area: float) -> float:
-    return float(np.sqrt(2) * scipy_stats.norm.ppf(area))
-
-
-def binomial(hits: int, runs: int, rate: float) -> bool:
-    """Not too many, for a rate that is at most this one."""
-    return hits <= scipy_stats.binom.ppf(0.9995, runs, rate)
 
 
 # Few and rare

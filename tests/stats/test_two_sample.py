@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats as scipy_stats
 from sklearn.metrics import roc_auc_score
 
+from tests.support.chance import binomial
 from visdiff_local import stats
 from visdiff_local.stats import Design
 from visdiff_local.stats.measured import measure
@@ -20,15 +21,6 @@ Rng = np.random.Generator
 @pytest.fixture
 def rng() -> Rng:
     return np.random.default_rng(11)
-
-
-def shift(area: float) -> float:
-    return float(np.sqrt(2) * scipy_stats.norm.ppf(area))
-
-
-def binomial(hits: int, runs: int, rate: float) -> bool:
-    """Not too many, for a rate that is at most this one."""
-    return hits <= scipy_stats.binom.ppf(0.9995, runs, rate)
 
 
 # The figure and its error

@@ -9,7 +9,7 @@ from visdiff_local.config import RunConfig
 from visdiff_local.images import ImageSet
 from visdiff_local.images.table import ImageTable
 from visdiff_local.session import Launcher, image_sets, listing
-from visdiff_local.system.progress import Progress, Silent
+from visdiff_local.system.progress import SILENT, Progress
 from visdiff_local.types import ImageRef
 
 
@@ -24,7 +24,7 @@ def launch(
     Args:
         table: the images themselves, in place of what ``config.a`` names; not for ``each``.
     """
-    progress = progress or Silent()
+    progress = progress or SILENT
     sides: tuple[ImageSet, ...]
     if asked.kind == "each":
         sides = image_sets(config)

@@ -3,11 +3,11 @@
 import os
 import sys
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Self, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from visdiff_local.types import Locator, Stamp
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Shared = TypeVar("Shared", bound=Hashable)
 IntArray = npt.NDArray[np.int64]
 _NAMES = (sys.getfilesystemencoding(), "surrogateescape")
 """As os.fsencode and os.fsdecode have it, without their check of every name."""
@@ -138,13 +139,8 @@ class Files(Located):
         """Those of one part after those of the other."""
         import pyarrow as pa
 
-        folders: dict[str, int] = {}
-        codes = []
-        for part in parts:
-            renamed = [folders.setdefault(folder, len(folders)) for folder in part.folders]
-            codes.append(np.array([*renamed, 0], np.int32)[part.folder])
-        names = pa.concat_arrays([part.names_ for part in parts])
-        return cls(tuple(folders), np.concatenate(codes), names)
+        folders, codes = recoded([(part.folders, part.folder) for part in parts])
+        return cls(folders, codes, pa.concat_arrays([part.names_ for part in parts]))
 
     def __len__(self) -> int:
         return len(self.folder)
@@ -217,6 +213,22 @@ class Files(Located):
 
 def _head(folder: str) -> str:
     return folder if folder[-1:] in ("", "/") else f"{folder}/"
+
+
+def recoded(
+    parts: Sequence[tuple[Sequence[Shared], npt.NDArray[np.int32]]],
+) -> tuple[tuple[Shared, ...], npt.NDArray[np.int32]]:
+    """What images of several parts share, each once, and the code of every image in it.
+
+    Args:
+        parts: what a part's images share, and their codes in that, int32 (n,).
+    """
+    known: dict[Shared, int] = {}
+    codes = []
+    for shared, own in parts:
+        renamed = [known.setdefault(one, len(known)) for one in shared]
+        codes.append(np.array([*renamed, 0], np.int32)[own])
+    return tuple(known), np.concatenate(codes)
 
 
 def consecutive(indices: IntArray) -> bool:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from visdiff_local.errors import UnreadableImageError
 from visdiff_local.images import arrow
 from visdiff_local.images.archives import TarMember, ZipMember, stamped
-from visdiff_local.images.located import AT_ONCE, IntArray, Located, consecutive
+from visdiff_local.images.located import AT_ONCE, IntArray, Located, consecutive, recoded
 from visdiff_local.images.rows import ArrowRow, ParquetRow
 from visdiff_local.types import Locator, Stamp
 
@@ -106,14 +106,10 @@ class Members(Located):
         """Those of one part after those of the other."""
         import pyarrow as pa
 
-        known: dict[Container, int] = {}
-        codes = []
-        for part in parts:
-            renamed = [known.setdefault(one, len(known)) for one in part.containers]
-            codes.append(np.array([*renamed, 0], np.int32)[part.container])
+        containers, codes = recoded([(part.containers, part.container) for part in parts])
         return cls(
-            tuple(known),
-            np.concatenate(codes),
+            containers,
+            codes,
             pa.concat_arrays([part.texts for part in parts]),
             pa.concat_arrays([part.others for part in parts]),
             np.concatenate([part.place for part in parts]),

@@ -28,7 +28,7 @@ from visdiff_local.store.cached import (
     Counter,
 )
 from visdiff_local.store.ready_made import Import, ImportedEmbedder
-from visdiff_local.system.progress import Progress, Silent
+from visdiff_local.system.progress import SILENT, Progress
 from visdiff_local.types import Calls, ModelInfo, Window
 
 
@@ -38,7 +38,7 @@ class RunModels:
     def __init__(self, pool: ModelPool, store: Store, progress: Progress | None = None) -> None:
         self.pool = pool
         self.store = store
-        self.progress: Progress = progress or Silent()
+        self.progress: Progress = progress or SILENT
         self.seconds: dict[str, float] = {}
         self.unparsed_replies = 0
         """Replies of a proposer that held no hypothesis, and did not say "nothing" either."""

@@ -22,6 +22,7 @@ from visdiff_local.images.covariates import Column
 from visdiff_local.images.facts import Known
 from visdiff_local.images.listing import ID_BYTES
 from visdiff_local.store.database import DAY, Database
+from visdiff_local.store.records import checksum
 from visdiff_local.system import foreign
 from visdiff_local.types import Window
 
@@ -50,8 +51,8 @@ class Blocks:
         if not self.any():
             return None
         query = "SELECT value, checksum FROM blocks WHERE key = ? AND used >= ?"
-        for value, checksum in self._database.rows(query, (key, int(time.time()) - DAY)):
-            if _checksum(key, value) == checksum:
+        for value, proof in self._database.rows(query, (key, int(time.time()) - DAY)):
+            if checksum(key, value) == proof:
                 return _known(value)
             self._report(
                 f"a damaged block was found in {self._database.path}; its rows are read instead"
@@ -64,7 +65,7 @@ class Blocks:
         if self._database.read_only:
             return
         value = _as_bytes(known)
-        row = (key, int(time.time()), len(value), _checksum(key, value), value)
+        row = (key, int(time.time()), len(value), checksum(key, value), value)
         ((pages, size),) = self._database.rows(
             "SELECT page_count, page_size FROM pragma_page_count(), pragma_page_size()"
         )
@@ -102,10 +103,6 @@ def key_of(stamps: Sequence[Stamp], version: bytes) -> bytes:
     return hashed.digest()
 
 
-def _checksum(key: bytes, value: bytes) -> bytes:
-    return hashlib.blake2b(key + value, digest_size=8).digest()
-
-
 def _as_bytes(known: Known) -> bytes:
     facts = known.facts
     told = {
@@ -127,6 +124,12 @@ def _as_bytes(known: Known) -> bytes:
     return made.getvalue()
 
 
+def levels_of(fields: Sequence[Any]) -> Levels:
+    """Again, from what ``dataclasses.astuple`` made of them."""
+    kind, low, high, own, bits = fields
+    return Levels(kind, low, high, None if own is None else Window(*own), bits)
+
+
 def _known(value: bytes) -> Known:
     with np.load(io.BytesIO(value), allow_pickle=False) as columns:
         told = foreign.json_object(columns["told"].tobytes())
@@ -138,11 +141,7 @@ def _known(value: bytes) -> Known:
         facts = FactColumns(
             **{name: columns[name] for name in _COLUMNS},
             formats=tuple(told["formats"]),
-            deep={int(index): _levels(*fields) for index, fields in told["deep"].items()},
+            deep={int(index): levels_of(fields) for index, fields in told["deep"].items()},
             tags=tags,
         )
     return Known(np.arange(len(ids)), ids, facts)
-
-
-def _levels(kind: Any, low: float, high: float, own: Any, bits: int | None) -> Levels:
-    return Levels(kind, low, high, None if own is None else Window(*own), bits)

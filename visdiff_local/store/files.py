@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from visdiff_local.images import FactColumns, Facts, Levels, Stamp, shown
+from visdiff_local.images import FactColumns, Facts, Stamp, shown
 from visdiff_local.images.facts import Known
 from visdiff_local.images.listing import ID_BYTES
 from visdiff_local.store import blocks
 from visdiff_local.store.database import DAY, Database
-from visdiff_local.types import Window
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
@@ -190,8 +189,7 @@ def _fields(raw: bytes) -> list[list[Any]]:
     rows: list[list[Any]] = json.loads(raw)
     for row in rows:
         if row[_LEVELS] is not None:
-            kind, low, high, own, bits = row[_LEVELS]
-            row[_LEVELS] = Levels(kind, low, high, None if own is None else Window(*own), bits)
+            row[_LEVELS] = blocks.levels_of(row[_LEVELS])
     return rows
 
 

@@ -40,8 +40,8 @@ class Records:
         found: dict[str, Value] = {}
         stale: list[tuple[int, bytes]] = []
         query = "SELECT key, value, checksum, used FROM answers WHERE task = ? AND key IN"
-        for key, value, checksum, used in self._database.rows_in(query, _raw(keys), (task,)):
-            if _checksum(key, value) != checksum:
+        for key, value, proof, used in self._database.rows_in(query, _raw(keys), (task,)):
+            if checksum(key, value) != proof:
                 self._report(
                     f"a damaged answer ({task}, key {key.hex()}) was found in "
                     f"{self._database.path}; it is computed again"
@@ -65,7 +65,7 @@ class Records:
         for key, value in items.items():
             raw = bytes.fromhex(key)
             encoded = json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
-            rows.append((raw, task, encoded, _checksum(raw, encoded), now))
+            rows.append((raw, task, encoded, checksum(raw, encoded), now))
         self._database.write(("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows))
 
     def all(self) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -97,5 +97,6 @@ def _raw(keys: Sequence[str]) -> list[bytes]:
     return [bytes.fromhex(key) for key in dict.fromkeys(keys)]
 
 
-def _checksum(key: bytes, value: bytes) -> bytes:
+def checksum(key: bytes, value: bytes) -> bytes:
+    """8 bytes that a row carries over its key and value."""
     return hashlib.blake2b(key + value, digest_size=8).digest()

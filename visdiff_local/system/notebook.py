@@ -5,7 +5,7 @@ import sys
 import time
 from typing import Any
 
-from visdiff_local.system.progress import Progress, Silent
+from visdiff_local.system.progress import SILENT, Progress
 
 _EVERY = 0.2
 """Seconds between two drawings."""
@@ -13,7 +13,7 @@ _EVERY = 0.2
 
 def progress() -> Progress:
     """A bar where this runs in a notebook; else nobody is told."""
-    return Bar() if in_notebook() else Silent()
+    return Bar() if in_notebook() else SILENT
 
 
 def in_notebook() -> bool:

@@ -157,7 +157,7 @@ class Bars:
 def shown(*, quiet: bool) -> Iterator[Progress]:
     """The progress display that fits where stderr goes."""
     if quiet:
-        yield Silent()
+        yield SILENT
         return
     if not sys.stderr.isatty():
         yield PlainLines()
