@@ -1,5 +1,6 @@
 """Names within archives, and folders that hold them."""
 
+import gzip
 import tarfile
 import zipfile
 from pathlib import Path
@@ -44,3 +45,29 @@ def test_a_member_without_a_name_is_listed_and_the_others_are_read(tmp_path: Pat
     source = ImageSet.open(tmp_path / "x.zip")
     assert len(source.images) == len(PNGS) - 1
     assert [one.reason for one in source.skipped] == ["a member without a name"]
+
+
+@pytest.mark.parametrize("damage", ["cut off", "overwritten"])
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+def test_images_behind_a_header_that_is_lost_are_not_silently_left_out(
+    damage: str, suffix: str, tmp_path: Path
+) -> None:
+    whole = tmp_path / "whole.tar"
+    with tarfile.open(whole, "w") as archive:
+        for number, content in enumerate(PNGS[:3]):
+            add(archive, f"{number}.png", content)
+    with tarfile.open(whole) as archive:
+        second = archive.getmembers()[1].offset
+    raw = whole.read_bytes()
+    raw = (
+        raw[: second + 200]
+        if damage == "cut off"
+        else raw[:second] + b"x" * 512 + raw[second + 512 :]
+    )
+    damaged = tmp_path / f"damaged.{suffix}"
+    damaged.write_bytes(raw if suffix == "tar" else gzip.compress(raw))
+    found = ImageSet.open(damaged)
+    assert len(found.images) == 1
+    (lost,) = found.skipped
+    assert "truncated or damaged from there on" in lost.reason
+    assert ImageSet.open(whole).skipped == ()

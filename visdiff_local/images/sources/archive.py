@@ -163,6 +163,10 @@ def _into(found: list[tuple[str, Locator | Skipped]], file: Path) -> None:
                 continue
             at = TarMember(file, member.name, member.offset_data, member.size, packed=packed)
             found.append((member.name, at))
+        # Behind the first member the library takes a header that is cut off or damaged for the end.
+        content.seek(archive.offset)
+        if any(content.read(tarfile.BLOCKSIZE)):
+            raise tarfile.ReadError("the next member has no header")
 
 
 def _zip_members(file: Path) -> list[tuple[str, Locator | Skipped]]:
